@@ -1,0 +1,240 @@
+"""The command line: ``backlight demo``, ``backlight coverage``, ``backlight --version``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+from backlight.errors import BacklightError, language
+
+__all__ = ["main"]
+
+COMMANDS = ("demo", "coverage")
+DATA = ("digits", "mnist")
+LARGEST_SEED = 2**63 - 1
+MOST_EPOCHS = 10_000
+
+
+def _say(english: str, chinese: str) -> str:
+    return chinese if language() == "zh" else english
+
+
+class _Formatter(argparse.HelpFormatter):
+    """argparse's help with Backlight's words around it."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, max_help_position=26, **options)
+
+    def add_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], groups: Iterable[Any], prefix: str | None = None
+    ) -> None:
+        super().add_usage(usage, actions, groups, _say("Usage: ", "用法：") if prefix is None else prefix)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with errors in the reader's language that say what to type instead."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Formatter, add_help=False, allow_abbrev=False, **options)
+        self.known: list[str] = ["--help"]
+        self.options = self.add_argument_group(_say("Options", "选项"))
+        self.options.add_argument("-h", "--help", action="help", help=_say("show this help", "显示本帮助"))
+
+    def option(self, name: str, **settings: Any) -> None:
+        """Add an option to the group that the help shows."""
+        self.known.append(name)
+        self.options.add_argument(name, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        if language() == "zh":
+            message = re.sub(r"^argument (.+?): ", r"选项 \1：", message)
+            message = message.replace("expected one argument", "后面需要一个值")
+            message = re.sub(r"ignored explicit argument (.+)", r"不接受值 \1", message)
+        else:
+            message = re.sub(r"^argument ", "", message)
+        hint = _say(f"Try: {self.prog} --help", f"请试：{self.prog} --help")
+        self.exit(2, f"{self.prog}: {message}\n{hint}\n")
+
+    def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
+        """The error for arguments that mean nothing here, with the nearest option that does."""
+        near = get_close_matches(unknown[0].partition("=")[0], self.known, 1, 0.5)
+        text = _say(f"{unknown[0]!r} is not known here.", f"不认识 {unknown[0]!r}。")
+        self.error(text + (_say(f" Did you mean {near[0]}?", f"是否想输入 {near[0]}？") if near else ""))
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            expected = _say(f"a whole number from {low} to {high}", f"{low} 到 {high} 之间的整数")
+            raise argparse.ArgumentTypeError(
+                _say(f"expected {expected}, came {text!r}.", f"应为{expected}，实为 {text!r}。")
+            )
+        return value
+
+    return read
+
+
+def _data(text: str) -> str:
+    if text not in DATA:
+        expected = _say(" or ", " 或 ").join(DATA)
+        raise argparse.ArgumentTypeError(
+            _say(f"expected {expected}, came {text!r}.", f"应为 {expected}，实为 {text!r}。")
+        )
+    return text
+
+
+def _parser() -> tuple[_Parser, dict[str, _Parser]]:
+    """The parser of the first word, and one for each command."""
+    top = _Parser(
+        prog="backlight",
+        usage="backlight COMMAND [OPTIONS]",
+        description=_say(
+            "Backpropagation you can see, trust and run fast: plain NumPy in, every gradient out.",
+            "看得见、信得过、跑得快的反向传播：输入普通 NumPy 代码，输出每一个梯度。",
+        ),
+        epilog=_say(
+            "Set BACKLIGHT_LANG=zh for Chinese, BACKLIGHT_LANG=en for English.",
+            "设置 BACKLIGHT_LANG=en 使用英文，BACKLIGHT_LANG=zh 使用中文。",
+        ),
+    )
+    top.option("--version", action="store_true", help=_say("print the version", "显示版本号"))
+    top.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    listing = top.add_argument_group(_say("Commands", "命令"))
+    demo_help = _say(
+        "train a network on handwritten digits, explain one gradient, write a page about it",
+        "在手写数字上训练网络，解释一个梯度，并写出网页",
+    )
+    coverage_help = _say(
+        "list every NumPy function: differentiable, constant or not supported",
+        "列出每个 NumPy 函数：可求导、常数或不支持",
+    )
+    listing.add_argument("demo", nargs="?", help=demo_help)
+    listing.add_argument("coverage", nargs="?", help=coverage_help)
+
+    demo = _Parser(
+        prog="backlight demo",
+        usage="backlight demo [OPTIONS]",
+        description=_say(
+            "Trains a network with 32 sigmoid units on handwritten digits, prints how well it reads images it has "
+            "never seen, then takes one more training step apart: every edge of the backward pass, and one "
+            "weight's gradient derived number by number. Last it writes a web page that shows the same graph and "
+            "needs no network.",
+            "用手写数字训练一个含 32 个 sigmoid 单元的网络，打印它识别未见过图像的准确率，"
+            "然后拆解再走一步的训练：反向传播的每条边，以及一个权重的梯度逐数推导。"
+            "最后写出一个无需联网的网页，展示同一张计算图。",
+        ),
+    )
+    demo.option(
+        "--data", type=_data, default="digits", metavar="NAME",
+        help=_say(
+            "digits (in the package, the default) or mnist (read from $BACKLIGHT_DATA/mnist)",
+            "digits（随包附带，默认）或 mnist（从 $BACKLIGHT_DATA/mnist 读取）",
+        ),
+    )  # fmt: skip
+    demo.option(
+        "--seed", type=_whole(0, LARGEST_SEED), default=0, metavar="N",
+        help=_say(
+            "what the split, the first weights and the order are drawn from (0)",
+            "决定数据划分、初始权重与顺序的种子（0）",
+        ),
+    )  # fmt: skip
+    demo.option(
+        "--epochs", type=_whole(1, MOST_EPOCHS), metavar="N",
+        help=_say("how often every image is seen (digits 40, mnist 5)", "每幅图像看几遍（digits 40，mnist 5）"),
+    )  # fmt: skip
+    demo.option(
+        "--out", type=Path, default=Path("backlight-demo.html"), metavar="FILE",
+        help=_say("where to write the page (backlight-demo.html)", "网页写到哪里（backlight-demo.html）"),
+    )  # fmt: skip
+    demo.option("--no-page", action="store_true", help=_say("write no page", "不写网页"))
+
+    coverage = _Parser(
+        prog="backlight coverage",
+        usage="backlight coverage [OPTIONS]",
+        description=_say(
+            "Lists every function of NumPy's public namespace: differentiable, constant by nature, or not supported "
+            "and why.",
+            "列出 NumPy 公共命名空间中的每个函数：可求导、本质上是常数，或不支持及其原因。",
+        ),
+    )
+    coverage.option(
+        "--markdown",
+        action="store_true",
+        help=_say("as Markdown, as in docs/coverage.md", "输出 Markdown（即 docs/coverage.md）"),
+    )
+    return top, {"demo": demo, "coverage": coverage}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 1 for an error while running, 2 for one in what was typed.
+
+    >>> main(["coverage", "--markdown"])
+    # What of NumPy is covered
+    ...
+    0
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    top, parsers = _parser()
+    if words and words[0] in parsers:
+        parser = parsers[words[0]]
+        options, unknown = parser.parse_known_args(words[1:])
+        if unknown:
+            parser.refuse_unknown(unknown)
+        return _guarded(_demo if words[0] == "demo" else _coverage, options, parser.prog)
+    if words and not words[0].startswith("-"):
+        near = get_close_matches(words[0], COMMANDS, 1, 0.5)
+        text = _say(f"there is no command {words[0]!r}.", f"没有命令 {words[0]!r}。")
+        top.error(text + (_say(f" Did you mean {near[0]}?", f"是否想输入 {near[0]}？") if near else ""))
+    options, unknown = top.parse_known_args(words)
+    if unknown or options.command:
+        top.refuse_unknown(unknown or [options.command])
+    if options.version:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"backlight {version('backlight')}\n")
+        return 0
+    top.print_help()
+    return 0
+
+
+def _guarded(command: Callable[[argparse.Namespace], None], options: argparse.Namespace, prog: str) -> int:
+    try:
+        command(options)
+    except (BacklightError, OSError) as error:
+        sys.stderr.write(f"{prog}: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(_say("\nStopped.\n", "\n已停止。\n"))
+        return 130
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from backlight.demo.run import run
+
+    out: Path | None = None if options.no_page else options.out
+    if out is not None and not out.parent.is_dir():  # said now, not after the training
+        raise FileNotFoundError(_say(f"the folder {out.parent} does not exist.", f"文件夹 {out.parent} 不存在。"))
+    run(Console(), options.data, options.seed, options.epochs, out)
+
+
+def _coverage(options: argparse.Namespace) -> None:
+    from backlight.numpy_api.coverage import coverage_markdown, rich_table
+
+    if options.markdown:
+        sys.stdout.write(coverage_markdown())
+        return
+    from rich.console import Console
+
+    Console().print(rich_table())

@@ -1,0 +1,84 @@
+"""IDX, the format of MNIST and its relatives: two zero bytes, a type, the number of axes, their lengths, the numbers.
+
+Specification: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "File formats".
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from backlight.errors import DataError, message
+
+__all__ = ["read_idx"]
+
+TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+MOST_AXES = 8
+# Deflate cannot shrink anything below 1/1032 of its size (RFC 1951: at best 258 bytes from 2 bits), so the size of the
+# compressed file bounds what an honest header can announce.
+DEFLATE_LIMIT = 1032
+BLOCK = 1 << 20
+
+
+def read_idx(path: str | os.PathLike[str]) -> np.ndarray[Any, np.dtype[Any]]:
+    """The array in an IDX file, compressed (``.gz``) or not.
+
+    The size that the header announces is checked against the file before memory is taken, and against the data after.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "two-by-three.idx.gz"
+    ...     _ = path.write_bytes(gzip.compress(bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6])))
+    ...     read_idx(path)
+    array([[1, 2, 3],
+           [4, 5, 6]], dtype=uint8)
+
+    Raises ``DataError`` for a file that is missing, damaged, cut short, too long or not IDX.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if packed:
+                with gzip.open(raw) as file:
+                    return _read(path, file, DEFLATE_LIMIT * size)  # type: ignore[arg-type]
+            return _read(path, raw, size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(message("idx_unreadable", file=path, reason=error)) from None
+
+
+def _read(path: Path, file: IO[bytes], most: int) -> np.ndarray[Any, np.dtype[Any]]:
+    head = file.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not 1 <= head[3] <= MOST_AXES:
+        raise DataError(message("idx_magic", file=path, head=head.hex(" ") or "—"))
+    lengths = file.read(4 * head[3])
+    if len(lengths) < 4 * head[3]:
+        raise DataError(message("idx_short", file=path, expected=4 * head[3], came=len(lengths)))
+    shape = struct.unpack(f">{head[3]}I", lengths)
+    dtype = np.dtype(TYPES[head[2]])
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > most:
+        raise DataError(message("idx_too_large", file=path, shape=shape, expected=expected, most=most))
+    data = _read_up_to(file, expected + 1)
+    if len(data) < expected:
+        raise DataError(message("idx_short", file=path, expected=expected, came=len(data)))
+    if len(data) > expected:
+        raise DataError(message("idx_long", file=path, shape=shape, expected=expected))
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _read_up_to(file: IO[bytes], most: int) -> bytearray:
+    """At most ``most`` bytes; memory grows with what is there, not with what was announced."""
+    data = bytearray()
+    while len(data) < most and (block := file.read(min(most - len(data), BLOCK))):
+        data += block
+    return data
