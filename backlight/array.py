@@ -7,7 +7,10 @@ remembers its base and a ``Lens``: how to read itself out of the base and how to
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -19,7 +22,8 @@ from backlight.errors import BacklightError, ConversionError, DTypeError, LeakEr
 from backlight.graph import NO_PARAMS, Node, Origin
 from backlight.methods import Methods
 from backlight.primitive import HOOK, REGISTRY, Elementwise, Structural
-from backlight.refusal import describe, refuse
+from backlight.refusal import describe, refuse, refuse_call
+from backlight.source import stores_item
 from backlight.trace import ROOT, Guard, Trace, constant, input_node, state, user_site, user_source
 
 __all__ = ["FUNCTIONS", "Array", "Lens", "array", "as_array", "elementwise", "plain", "structural"]
@@ -30,6 +34,10 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 _PLAIN = frozenset({np.ndarray, float, int, bool, complex})
 _BOOL = np.dtype(bool)
 Site = tuple[Trace, CodeType | None, int, tuple[str, ...], Origin | None, str]
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 class Lens(NamedTuple):
@@ -78,7 +86,7 @@ class Array(Methods):
                 path.append(stale)
                 stale = stale._base
             for view in reversed(path):
-                view._node = view._lens.get(Array(view._base._node))._node
+                view._node = _shown(view)
                 view._version = root._version
         return self._node
 
@@ -139,13 +147,13 @@ class Array(Methods):
     @property
     def value(self) -> np.ndarray[Any, Any]:
         """The numbers as a plain, read-only NumPy array, without history."""
-        view = np.asarray(self.node.value).view()
+        view = np.asarray(self._seen()).view()
         view.flags.writeable = False
         return view
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """A writable plain copy of the numbers, without history."""
-        return np.array(self.node.value)
+        return np.array(self._seen())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -201,25 +209,36 @@ class Array(Methods):
     # -- When Python reads a value -----------------------------------------------------------------------------------
 
     def _read(self, convert: Callable[[Any], Any]) -> Any:
-        node = self.node
-        if not node.trace.open:
+        if not self.node.trace.open:
             raise leak(self)
+        return self._seen(convert)
+
+    def _seen(self, convert: Callable[[Any], Any] = _itself) -> Any:
+        """The value as plain Python sees it, which the trace notes: another value might have led elsewhere."""
+        node = self.node
         value = convert(node.value)
         if state.trace is not ROOT:
             state.trace.guards.append(Guard(node, value, user_source()))
         return value
 
+    def _stored(self, convert: Callable[[Any], Any]) -> Any:
+        """The value as one number; refused where it would be stored in a plain array, which loses the gradient."""
+        frame = sys._getframe(2)
+        if stores_item(frame.f_code, frame.f_lasti) and self.dtype.kind in "fc":
+            raise ConversionError(message("conversion", str(user_source() or ""), operand=describe(self)))
+        return self._read(convert)
+
     def __bool__(self) -> bool:
         return bool(self._read(bool))
 
     def __int__(self) -> int:
-        return int(self._read(int))
+        return int(self._stored(int))
 
     def __float__(self) -> float:
-        return float(self._read(float))
+        return float(self._stored(float))
 
     def __complex__(self) -> complex:
-        return complex(self._read(complex))
+        return complex(self._stored(complex))
 
     def __index__(self) -> int:
         return int(self._read(lambda value: value.__index__()))
@@ -270,11 +289,11 @@ class Array(Methods):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__" and not kwargs and ufunc in FUNCTIONS:
-            return _whole(FUNCTIONS[ufunc], inputs, kwargs)
-        return _whole(HOOK.ufunc, (ufunc, method, inputs, kwargs), {})
+            return _whole(ufunc, FUNCTIONS[ufunc], inputs, kwargs)
+        return _whole(getattr(ufunc, method), partial(HOOK.ufunc, ufunc, method), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _whole(FUNCTIONS.get(function) or HOOK.known(function), args, kwargs)
+        return _whole(function, FUNCTIONS.get(function) or HOOK.known(function), args, kwargs)
 
     # -- Indexing ----------------------------------------------------------------------------------------------------
 
@@ -375,6 +394,12 @@ class Array(Methods):
     def __rshift__(self, other: Any) -> Any:
         return np.right_shift(self, other)
 
+    def __rlshift__(self, other: Any) -> Any:
+        return np.left_shift(other, self)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return np.right_shift(other, self)
+
     def __iadd__(self, other: Any) -> Any:
         return self._inplace(self + other)
 
@@ -420,13 +445,26 @@ class Array(Methods):
     # The methods of ndarray stand in `array_methods.py`.
 
 
-def _whole(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call one of NumPy's functions: nodes on the way are its parts, the one it returns is what the user named."""
+def _shown(view: Array) -> Node:
+    """What a view reads out of its base, recorded where the base is: whoever looks first has no part in it."""
+    base = view._base._node
+    before = state.trace, state.origin
+    state.trace, state.origin = base.trace, None
+    try:
+        return view._lens.get(Array(base))._node
+    finally:
+        state.trace, state.origin = before
+
+
+def _whole(numpys: Callable[..., Any], function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call ``function`` for one of NumPy's: nodes on the way are its parts, what it returns is what the user named."""
     if state.kind == "part":
         return function(*args, **kwargs)
     state.kind = "part"
     try:
         result = function(*args, **kwargs)
+    except Exception as error:
+        raise refuse_call(numpys, args, kwargs, error)  # noqa: B904  # it says itself what it comes from
     finally:
         state.kind = "call"
     if type(result) is Array and result._node.kind == "part":
@@ -463,22 +501,25 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
             values.append(x)
     try:
         out = primitive.value(*values)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise refuse(primitive, inputs, {}, error) from None
     if not traced:
         return out
     shape, dtype = out.shape, out.dtype
     operands = primitive.operands
-    wanted = dtype if operands != "common" else np.result_type(*values)
     site = _site()
-    for i, node in enumerate(nodes):
-        target = wanted if i or operands != "condition" else _BOOL
-        if node is None:
-            nodes[i] = node = constant(values[i], target)
-        if node.dtype is not target and node.dtype != target:
-            nodes[i] = node = _implicit(REGISTRY.cast, node, {"dtype": target}, node.shape, target, site)
-        if node.shape != shape:
-            nodes[i] = _implicit(REGISTRY.broadcast_to, node, {"shape": shape}, shape, target, site)
+    try:
+        wanted = dtype if operands != "common" else np.result_type(*values)
+        for i, node in enumerate(nodes):
+            target = wanted if i or operands != "condition" else _BOOL
+            if node is None:
+                nodes[i] = node = constant(values[i], target)
+            if node.dtype is not target and node.dtype != target:
+                nodes[i] = node = _implicit(REGISTRY.cast, node, {"dtype": target}, node.shape, target, site)
+            if node.shape != shape and (node.shape or node.kind != "constant"):  # a number stays a number
+                nodes[i] = _implicit(REGISTRY.broadcast_to, node, {"shape": shape}, shape, target, site)
+    except OverflowError:  # compared with an integer beyond all that its dtype holds: as good as infinite
+        return elementwise(primitive, *(math.copysign(math.inf, x) if type(x) is int else x for x in inputs))
     return Array(Node(primitive, tuple(nodes), NO_PARAMS, shape, dtype, out, *site))
 
 

@@ -16,7 +16,7 @@ from backlight.errors import ArgumentError, DerivativeError, language, message
 from backlight.graph import Graph, Node
 from backlight.interpret import Executor
 from backlight.lifting import argument_names, function_name, labels
-from backlight.primitive import REGISTRY
+from backlight.primitive import REGISTRY, Structural
 from backlight.trace import constant, input_node, user_source
 from backlight.transforms import Traced
 from backlight.tree import flatten, unflatten
@@ -238,6 +238,20 @@ def _agree(*values: float) -> bool:
     return all(np.isnan(v) for v in values) or len(set(values)) == 1
 
 
+def _is_analytic(node: Node) -> bool:
+    """Whether the mapping is holomorphic, not just defined, on complex numbers: lengths and real parts are not.
+
+    Of the structural ones those are taken that are linear in each of their inputs.
+    """
+    primitive = node.primitive
+    if isinstance(primitive, Structural):
+        linear = primitive.linear_in
+        moving = [i for i, node_in in enumerate(node.inputs) if node_in.dtype is None or node_in.dtype.kind in "fc"]
+        split = (REGISTRY.cast, REGISTRY.conjugate, REGISTRY.real, REGISTRY.imag)
+        return primitive not in split and (linear == "all" or all(i in linear for i in moving))
+    return primitive is None or primitive.complex
+
+
 class _Numeric:
     """Derivatives from values alone."""
 
@@ -251,11 +265,7 @@ class _Numeric:
 
     def _is_holomorphic(self, run: Traced) -> bool:
         _, active = active_nodes(run.outputs, run.inputs)
-        return all(
-            node.dtype == np.float64
-            and (node.primitive is None or (node.primitive.complex and node.primitive is not REGISTRY.cast))
-            for node in active
-        )
+        return all(node.dtype == np.float64 and _is_analytic(node) for node in active)
 
     def _at(self, k: int, index: tuple[int, ...], moved: complex) -> float:
         """φ with one element moved, by the user's own code on plain arrays."""

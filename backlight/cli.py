@@ -1,4 +1,4 @@
-"""The command line: ``backlight demo``, ``backlight coverage``, ``backlight --version``."""
+"""The command line: ``backlight demo``, ``backlight coverage``, ``backlight primitives``, ``backlight --version``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from backlight.errors import BacklightError, language
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "coverage")
+COMMANDS = ("demo", "coverage", "primitives")
 DATA = ("digits", "mnist")
 LARGEST_SEED = 2**63 - 1
 MOST_EPOCHS = 10_000
@@ -76,7 +77,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not low <= value <= high:
             expected = _say(f"a whole number from {low} to {high}", f"{low} 到 {high} 之间的整数")
             raise argparse.ArgumentTypeError(
-                _say(f"expected {expected}, came {text!r}.", f"应为{expected}，实为 {text!r}。")
+                _say(f"expected {expected}, came {text!r}.", f"应为 {expected}，实为 {text!r}。")
             )
         return value
 
@@ -119,6 +120,9 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     )
     listing.add_argument("demo", nargs="?", help=demo_help)
     listing.add_argument("coverage", nargs="?", help=coverage_help)
+    listing.add_argument(
+        "primitives", nargs="?", help=_say("list every primitive with its rule", "列出每个基本映射及其规则")
+    )
 
     demo = _Parser(
         prog="backlight demo",
@@ -149,7 +153,7 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     )  # fmt: skip
     demo.option(
         "--epochs", type=_whole(1, MOST_EPOCHS), metavar="N",
-        help=_say("how often every image is seen (digits 40, mnist 5)", "每幅图像看几遍（digits 40，mnist 5）"),
+        help=_say("how often every image is seen (digits 60, mnist 5)", "每幅图像看几遍（digits 60，mnist 5）"),
     )  # fmt: skip
     demo.option(
         "--out", type=Path, default=Path("backlight-demo.html"), metavar="FILE",
@@ -171,7 +175,21 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         action="store_true",
         help=_say("as Markdown, as in docs/coverage.md", "输出 Markdown（即 docs/coverage.md）"),
     )
-    return top, {"demo": demo, "coverage": coverage}
+    primitives = _Parser(
+        prog="backlight primitives",
+        usage="backlight primitives [OPTIONS]",
+        description=_say(
+            "Lists every primitive: its rule, printed from what the rule records when it runs, why it is so, and the "
+            "derivative used at kinks and ties.",
+            "列出每个基本映射：规则（由规则运行时的记录打印而成）、直觉，以及在尖点与并列处所用的导数。",
+        ),
+    )
+    primitives.option(
+        "--markdown",
+        action="store_true",
+        help=_say("as Markdown, as in docs/primitives.md", "输出 Markdown（即 docs/primitives.md）"),
+    )
+    return top, {"demo": demo, "coverage": coverage, "primitives": primitives}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,6 +200,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ...
     0
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ∂ or 中文 shows ? instead
     words = list(sys.argv[1:] if arguments is None else arguments)
     top, parsers = _parser()
     if words and words[0] in parsers:
@@ -189,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options, unknown = parser.parse_known_args(words[1:])
         if unknown:
             parser.refuse_unknown(unknown)
-        return _guarded(_demo if words[0] == "demo" else _coverage, options, parser.prog)
+        commands = {"demo": _demo, "coverage": _coverage, "primitives": _primitives}
+        return _guarded(commands[words[0]], options, parser.prog)
     if words and not words[0].startswith("-"):
         near = get_close_matches(words[0], COMMANDS, 1, 0.5)
         text = _say(f"there is no command {words[0]!r}.", f"没有命令 {words[0]!r}。")
@@ -224,9 +246,28 @@ def _demo(options: argparse.Namespace) -> None:
     from backlight.demo.run import run
 
     out: Path | None = None if options.no_page else options.out
-    if out is not None and not out.parent.is_dir():  # said now, not after the training
-        raise FileNotFoundError(_say(f"the folder {out.parent} does not exist.", f"文件夹 {out.parent} 不存在。"))
+    if out is not None:
+        _check_writable(out)
     run(Console(), options.data, options.seed, options.epochs, out)
+
+
+def _check_writable(out: Path) -> None:
+    """Say now, not after the training, that the page cannot be written."""
+    if not out.parent.is_dir():
+        raise FileNotFoundError(_say(f"the folder {out.parent} does not exist.", f"文件夹 {out.parent} 不存在。"))
+    try:
+        if out.is_dir():
+            text = _say(f"{out} is a folder; give --out a file name.", f"{out} 是文件夹；请给 --out 一个文件名。")
+            raise IsADirectoryError(text)
+        new = not out.exists()
+        out.open("ab").close()
+    except OSError as error:
+        reason = error.strerror
+        if reason is None:
+            raise
+        raise OSError(_say(f"{out} cannot be written: {reason}.", f"无法写入 {out}：{reason}。")) from None
+    if new:
+        out.unlink()
 
 
 def _coverage(options: argparse.Namespace) -> None:
@@ -234,6 +275,17 @@ def _coverage(options: argparse.Namespace) -> None:
 
     if options.markdown:
         sys.stdout.write(coverage_markdown())
+        return
+    from rich.console import Console
+
+    Console().print(rich_table())
+
+
+def _primitives(options: argparse.Namespace) -> None:
+    from backlight.explain.primitives import primitives_markdown, rich_table
+
+    if options.markdown:
+        sys.stdout.write(primitives_markdown())
         return
     from rich.console import Console
 

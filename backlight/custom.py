@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from backlight.array import Array, as_array, plain, structural
+from backlight.batching import first_example, run_batched
 from backlight.differentiate import pull_back
 from backlight.errors import ArgumentError, DerivativeError, message
-from backlight.graph import Node
-from backlight.lifting import function_name, labels
+from backlight.graph import Graph, Node
+from backlight.interpret import replay
+from backlight.lifting import argument_names, function_name, labels
 from backlight.primitive import REGISTRY, All, Library, Sample, Structural, Why
-from backlight.trace import Trace, input_node, user_source
+from backlight.trace import Trace, constant, input_node, user_source
 from backlight.tree import Structure, flatten, unflatten
 
 __all__ = ["CustomGradient", "checkpoint", "custom_gradient"]
@@ -29,7 +32,9 @@ _WHY_CHECKPOINT = Why(
 )
 
 
-def _record(name: str, value: Callable[..., Any], pullback: All, why: Why) -> Structural:
+def _record(
+    name: str, value: Callable[..., Any], pullback: All, why: Why, batch: Callable[..., Any] | None = None
+) -> Structural:
     """A structural record made at run time: it works like any other, but belongs to no table."""
     return Structural(
         name=name,
@@ -41,6 +46,7 @@ def _record(name: str, value: Callable[..., Any], pullback: All, why: Why) -> St
         why=why,
         samples=lambda: [Sample((np.zeros(()),), {})],
         outputs=0,
+        batch=batch,
         transient=True,
     )
 
@@ -62,7 +68,12 @@ class CustomGradient:
         self.rule = rule
         return rule
 
-    def __call__(self, *args: Any) -> Any:
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: the instance is the first argument, of the function and of its derivative."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        args = _by_position(self.function, args, kwargs)
         leaves, structure = flatten(args)
         if not any(isinstance(leaf, Array) for leaf in leaves):
             return self.function(*args)
@@ -99,18 +110,21 @@ class CustomGradient:
     def _contributions(self, given: Any, structure: Structure, count: int, leaves: list[Any]) -> list[Any]:
         """The rule's answer, checked: one contribution per argument, each shaped like its argument."""
         assert self.rule is not None
-        where = f"{self.rule.__code__.co_filename}:{self.rule.__code__.co_firstlineno}"
+        code = getattr(self.rule, "__code__", None)
+        where = "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
         name = function_name(self.function)
         answers = given if isinstance(given, tuple) and (count != 1 or len(given) == 1) else (given,)
         if len(answers) != count:
             raise DerivativeError(message("derivative_count", where, function=name, expected=count, came=len(answers)))
-        names = labels(structure, "arguments")
+        parameters = zip(structure.members, argument_names(self.function, count), strict=True)
+        names = [label for member, parameter in parameters for label in labels(member, parameter)]
         found: list[Any] = []
         for answer, member in zip(answers, structure.members, strict=True):
-            own = [None] * member.leaves if answer is None else flatten(answer)[0]
+            own = _answers(answer, member)
             if len(own) != member.leaves:
+                count = len(own)
                 raise DerivativeError(
-                    message("derivative_count", where, function=name, expected=member.leaves, came=len(own))
+                    message("derivative_count", where, function=name, expected=member.leaves, came=count)
                 )
             found += own
         for k, (leaf, answer) in enumerate(zip(leaves, found, strict=True)):
@@ -126,6 +140,45 @@ class CustomGradient:
                 dtype = as_array(leaf).dtype
                 found[k] = REGISTRY.cast(came, dtype=dtype) if dtype.kind in "fc" and came.dtype != dtype else came
         return found
+
+
+def _answers(answer: Any, structure: Structure) -> list[Any]:
+    """What a rule answered for the leaves of one argument; ``None`` stands for no gradient to all that is below it."""
+    if answer is None:
+        return [None] * structure.leaves
+    if isinstance(answer, dict) and answer.keys() == set(structure.keys):
+        parts = [answer[key] for key in structure.keys]
+    elif isinstance(answer, list | tuple) and len(answer) == len(structure.members):
+        parts = list(answer)
+    elif type(answer) is structure.kind and structure.keys:
+        parts = [getattr(answer, key) for key in structure.keys]
+    else:
+        return flatten(answer)[0]
+    return [leaf for part, member in zip(parts, structure.members, strict=True) for leaf in _answers(part, member)]
+
+
+def _by_position(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments in the order of the function's parameters, with the defaults of those left out between them.
+
+    Raises ``ArgumentError`` for a keyword that is not one of the positional parameters.
+    """
+    if not kwargs:
+        return args
+    from inspect import Parameter, signature  # needed only for keywords
+
+    name = function_name(function)
+    try:
+        bound = signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentError(message("call_refused", str(user_source() or ""), function=name, reason=error)) from None
+    named = [key for key in kwargs if key in bound.arguments]
+    bound.apply_defaults()
+    parameters = list(bound.signature.parameters.values())
+    last = max((k for k, parameter in enumerate(parameters) if parameter.name in named), default=-1)
+    placed = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    if len(named) != len(kwargs) or any(parameter.kind not in placed for parameter in parameters[: last + 1]):
+        raise ArgumentError(message("custom_keyword", str(user_source() or ""), function=name))
+    return tuple(bound.arguments[parameter.name] for parameter in parameters[: max(last + 1, len(args))])
 
 
 def _is_numeric(leaf: Any) -> bool:
@@ -160,7 +213,8 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same function, which forgets its intermediate values and computes them again when the gradient comes back.
 
     Memory for the steps inside is needed only while their own gradient is computed; the price is one more forward run
-    (Griewank & Walther 2000; Chen et al. 2016). The values must not depend on anything that changes in between.
+    (Griewank & Walther 2000; Chen et al. 2016). The values must not depend on anything that changes in between;
+    an Array read from outside that was written to since raises ``ArgumentError``.
 
     >>> import numpy as np, backlight
     >>> backlight.grad(lambda x: checkpoint(np.sin)(x) ** 2)(0.5) == backlight.grad(lambda x: np.sin(x) ** 2)(0.5)
@@ -170,49 +224,94 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten(args)
         moving = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Array)]
+        form: list[Structure] = []
 
-        def run(xs: list[Array]) -> tuple[list[Node], Structure]:
+        def run(xs: Sequence[Array]) -> list[Node]:
             filled = list(leaves)
             for k, x in zip(moving, xs, strict=True):
                 filled[k] = x
-            results, form = flatten(function(*unflatten(structure, filled), **kwargs))
-            return [as_array(result).node for result in results], form
+            results, result_form = flatten(function(*unflatten(structure, filled), **kwargs))
+            form[:] = [result_form]
+            return [as_array(result).node for result in results]
 
-        trace = Trace(f"checkpoint of {function_name(function)}")
-        with trace:
-            inputs = [input_node(leaves[k].node.value, leaves[k].name) for k in moving]
-            outputs, form = run([Array(node) for node in inputs])
-            captured = _captured(outputs, inputs, trace)
-        values = tuple(node.value for node in outputs)
-        count = len(inputs)
-        del inputs, outputs
-
-        def pullback(xs: list[Array], ys: Any, gs: Any, needed: list[bool]) -> list[Any]:
-            own = [REGISTRY.identity(x) for x in xs[:count]]
-            repeated, _ = run(own)
-            wrt = [*(x.node for x in own), *captured]
-            found = pull_back(repeated, gs, wrt)
-            return [found.get(node) for node in wrt]
-
-        record = _record(f"checkpoint {function_name(function)}", lambda *xs: values, All(pullback), _WHY_CHECKPOINT)
-        operands = [*(leaves[k] for k in moving), *map(Array, captured)]
-        if not operands:
-            return unflatten(form, values)
-        return unflatten(form, structural(record, *operands))
+        outputs = _forgetful(function_name(function), run, [leaves[k] for k in moving])
+        return unflatten(form[0], outputs)
 
     return update_wrapper(checkpointed, function)
 
 
-def _captured(outputs: list[Node], inputs: list[Node], trace: Trace) -> list[Node]:
-    """The values of enclosing traces that the function used without being given them."""
-    seen: set[Node] = set()
+def _forgetful(name: str, run: Callable[[Sequence[Array]], list[Node]], operands: Sequence[Array]) -> Sequence[Any]:
+    """The outputs of ``run(operands)`` as one mapping, which runs again when more than its outputs is needed.
+
+    Its inputs are the operands and the values of enclosing traces that ``run`` used without being given them.
+    """
+    label = f"checkpoint of {name}"
+    with Trace(label) as trace:
+        inputs = [input_node(x.node.value, x.name) for x in operands]
+        outputs = run([Array(node) for node in inputs])
+        captured = _captured(outputs, inputs, trace)
+    count = len(inputs)
+    first = [tuple(node.value for node in outputs)]
+    del inputs, outputs, trace
+
+    def again(xs: Sequence[Array]) -> list[Node]:
+        """``run`` on other values, those it captured included."""
+        with Trace(label) as trace:
+            outputs = run(xs[:count])
+        trace.set_open(True)
+        own = [x.node for x in xs[:count]]
+        if _captured(outputs, own, trace) != captured:
+            raise ArgumentError(message("checkpoint_changed", str(user_source() or ""), function=name))
+        if all(x.node is node for x, node in zip(xs[count:], captured, strict=True)):
+            return outputs
+        return [x.node for x in replay(Graph([*own, *captured], outputs), xs)]
+
+    def value(*xs: Any) -> tuple[Any, ...]:
+        if first:
+            return first.pop()
+        with Trace(label):
+            return tuple(node.value for node in again([Array(constant(x)) for x in xs]))
+
+    def pullback(xs: list[Array], ys: Any, gs: Any, needed: list[bool]) -> list[Any]:
+        given = [*(REGISTRY.identity(x) for x in xs[:count]), *xs[count:]]
+        wrt = [x.node for x in given]
+        found = pull_back(again(given), gs, wrt, cut=True)
+        return [found.get(node) for node in wrt]
+
+    def batch(batched: tuple[bool, ...], *xs: Array) -> Sequence[Any]:
+        size = next(x.shape[0] for x, flag in zip(xs, batched, strict=True) if flag)
+
+        def run_all(xs: Sequence[Array]) -> list[Node]:
+            one = [
+                Array(input_node(first_example(x), None)) if flag else x for x, flag in zip(xs, batched, strict=True)
+            ]
+            graph = Graph([x.node for x, flag in zip(one, batched, strict=True) if flag], again(one))
+            feeds = [x for x, flag in zip(xs, batched, strict=True) if flag]
+            return [x.node for x in run_batched(graph, feeds, size)]
+
+        return _forgetful(name, run_all, xs)
+
+    inputs_of_all = [*operands, *map(Array, captured)]
+    if not inputs_of_all:
+        return first[0]
+    return structural(_record(f"checkpoint {name}", value, All(pullback), _WHY_CHECKPOINT, batch), *inputs_of_all)  # type: ignore[no-any-return]
+
+
+def _captured(outputs: Sequence[Node], own: Sequence[Node], trace: Trace) -> list[Node]:
+    """The values that were made neither in ``trace``, nor in a trace inside it, and are not its ``own``."""
+    inside = {trace}
+    pending = [trace]
+    while pending:
+        inside.update(inner := pending.pop().inner)
+        pending += inner
+    seen = set(own)
     found: list[Node] = []
     stack = list(outputs)
     while stack:
         node = stack.pop()
         if node not in seen:
             seen.add(node)
-            if node.trace is trace:
+            if node.trace in inside:
                 stack.extend(node.inputs)
             elif node.kind != "constant":
                 found.append(node)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backlight.array import Array
+from backlight.errors import DTypeError, message
 from backlight.graph import Node, Origin, reachable
 from backlight.primitive import REGISTRY, All, Each, Elementwise, Structural
+from backlight.refusal import describe
 from backlight.trace import constant, input_node, state
 
 __all__ = ["Edge", "active_nodes", "pull_back", "push_forward", "zeros_like"]
@@ -21,7 +23,9 @@ __all__ = ["Edge", "active_nodes", "pull_back", "push_forward", "zeros_like"]
 
 def zeros_like(node: Node) -> Array:
     """A gradient of zero, shaped like ``node``."""
-    return Array(constant(np.broadcast_to(np.zeros((), node.dtype), node.shape)))
+    zero = np.zeros((), node.dtype)
+    zero.flags.writeable = False  # so that nobody has to copy what is one number in memory
+    return Array(constant(np.broadcast_to(zero, node.shape) if node.shape else zero[()]))
 
 
 def is_differentiable(node: Node) -> bool:
@@ -29,10 +33,13 @@ def is_differentiable(node: Node) -> bool:
     return node.dtype is None or node.dtype.kind in "fc"
 
 
-def active_nodes(outputs: Iterable[Node], wrt: Sequence[Node]) -> tuple[list[Node], set[Node]]:
-    """The nodes behind ``outputs`` in execution order, and those among them that depend on ``wrt``."""
+def active_nodes(outputs: Iterable[Node], wrt: Sequence[Node], cut: bool = False) -> tuple[list[Node], set[Node]]:
+    """The nodes behind ``outputs`` in execution order, and those among them that depend on ``wrt``.
+
+    With ``cut`` the ``wrt`` count as independent of each other: nothing behind them is looked at.
+    """
     since = min((node.index for node in wrt), default=0)
-    order = reachable(outputs, since=since)
+    order = reachable(outputs, stop=set(wrt) if cut else (), since=since)
     active = {node for node in wrt if is_differentiable(node)}
     for node in order:
         if node not in active and is_differentiable(node):
@@ -58,14 +65,20 @@ class Edge(NamedTuple):
 
 
 def pull_back(
-    outputs: Sequence[Node], seeds: Sequence[Array], wrt: Sequence[Node], edges: list[Edge] | None = None
+    outputs: Sequence[Node],
+    seeds: Sequence[Array],
+    wrt: Sequence[Node],
+    edges: list[Edge] | None = None,
+    cut: bool = False,
 ) -> dict[Node, Array]:
     """Reverse mode: the gradient of ⟨seeds, outputs⟩ with respect to every active node.
 
     One walk in reverse execution order. Each node's gradient is the sum of the contributions of the edges that read
     it; it is complete when the walk arrives, since all readers ran later. ``edges`` collects every step of the walk.
+    With ``cut`` the walk ends at ``wrt``, even where one of them was made from another.
     """
-    order, active = active_nodes(outputs, wrt)
+    order, active = active_nodes(outputs, wrt, cut)
+    ends = set(wrt) if cut else ()
     gradients: dict[Node, Any] = {}
     before = state.origin
     with np.errstate(all="ignore"):
@@ -74,11 +87,19 @@ def pull_back(
                 if node in active:
                     _accumulate(gradients, node, seed)
             for node in reversed(order):
-                if node in gradients and node.primitive is not None:
+                if node in gradients and node.primitive is not None and node not in ends:
                     _pull_back_node(node, gradients, active, edges)
         finally:
             state.origin = before
     return gradients
+
+
+def _require_complex_rule(node: Node, node_in: Node, primitive: Elementwise | Structural) -> None:
+    """A rule made for real numbers would give complex ones a wrong gradient without a word: refuse instead."""
+    dtype = node_in.dtype
+    if dtype is not None and dtype.kind == "c" and not (primitive.complex or primitive.transient):
+        where = str(node.source or "")
+        raise DTypeError(message("complex_rule", where, operation=primitive.name, operand=describe(Array(node_in))))
 
 
 def _pull_back_node(node: Node, gradients: dict[Node, Any], active: set[Node], edges: list[Edge] | None) -> None:
@@ -87,6 +108,7 @@ def _pull_back_node(node: Node, gradients: dict[Node, Any], active: set[Node], e
         xs: list[Array] = []
         for i, (node_in, partial) in enumerate(zip(node.inputs, primitive.partials, strict=True)):
             if node_in in active and partial is not None:
+                _require_complex_rule(node, node_in, primitive)
                 xs = xs or [*map(Array, node.inputs), Array(node)]
                 state.origin = Origin(node, i, "local")
                 local = partial(*xs)
@@ -113,6 +135,8 @@ def _pulled_back(
 ) -> Iterator[tuple[int, Any]]:
     """The contributions to the ``wanted`` inputs of a structural node; ``arguments`` are its inputs, y and g."""
     rules = primitive.pullback
+    for i in wanted:
+        _require_complex_rule(node, node.inputs[i], primitive)
     if isinstance(rules, All):
         state.origin = Origin(node, wanted[0], "pullback")
         needed = [i in wanted for i in range(len(node.inputs))]
@@ -190,6 +214,7 @@ def _push_forward_node(node: Node, moved: dict[Node, Any]) -> None:
             state.origin = Origin(node, i, "pushforward")
             partial = primitive.partials[i]
             if partial is not None:
+                _require_complex_rule(node, node_in, primitive)
                 _accumulate(moved, node, contribution(moved[node_in], partial(*xs, Array(node)), primitive, False))
         return
     assert isinstance(primitive, Structural)

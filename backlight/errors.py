@@ -8,6 +8,8 @@
     ├── NonScalarError (ValueError)      a gradient asked of something that is not one number
     ├── MatrixError (LinAlgError)        a matrix that is singular, or not positive definite
     ├── RangeError (IndexError)          an index outside the array
+    │   └── AxisError (np.exceptions.AxisError)  an axis the array does not have
+    ├── CallError (TypeError)            a call with the wrong number or kinds of arguments
     ├── LeakError (RuntimeError)         a traced value used outside the trace it belongs to
     ├── ConversionError (TypeError)      a traced value handed to code that wants a plain number or array
     ├── DerivativeError (ValueError)     a user-made derivative with the wrong shape, count or value
@@ -28,7 +30,9 @@ from backlight.messages import MESSAGES
 
 __all__ = [
     "ArgumentError",
+    "AxisError",
     "BacklightError",
+    "CallError",
     "ConversionError",
     "DTypeError",
     "DataError",
@@ -75,6 +79,14 @@ class MatrixError(BacklightError, np.linalg.LinAlgError):
 
 class RangeError(BacklightError, IndexError):
     """An index outside the array it points into."""
+
+
+class AxisError(RangeError, np.exceptions.AxisError):
+    """An axis that the array does not have."""
+
+
+class CallError(BacklightError, TypeError):
+    """A call with the wrong number or the wrong kinds of arguments."""
 
 
 class LeakError(BacklightError, RuntimeError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from itertools import count
+from operator import attrgetter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -157,8 +158,7 @@ def reachable(outputs: Iterable[Node], stop: Container[Node] = (), since: int = 
     return sorted(seen, key=_index)
 
 
-def _index(node: Node) -> int:
-    return node.index
+_index = attrgetter("index")
 
 
 class Graph:

@@ -178,7 +178,7 @@ def _in_range(array: Any, i: int, axis: int) -> int:
 def _indices_in_range(array: Any, indices: Any, axis: int) -> Any:
     """Index arrays are checked; plain ones are made non-negative, traced ones stay as the user computed them."""
     traced = isinstance(indices, type(array))
-    values = np.asarray(indices.value if traced else indices)
+    values = np.asarray(indices.node.value if traced else indices)
     length = array.shape[axis]
     if values.size:
         low, high = int(values.min()), int(values.max())

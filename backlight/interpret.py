@@ -45,10 +45,9 @@ class Executor:
     (array([10., 17.]),)
     """
 
-    __slots__ = ("_instructions", "_outputs", "_slots", "graph")
+    __slots__ = ("_instructions", "_outputs", "_slots")
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
         slot_of = {node: slot for slot, node in enumerate(graph.inputs)}
         moving = set(slot_of)
         calls = []
@@ -95,8 +94,18 @@ def _fixed(graph: Graph, slot_of: dict[Node, int], moving: set[Node], calls: lis
                 inputs = [computed[node_in] for node_in in node.inputs]
                 computed[node] = node.value if node.primitive is None else _bound(node)(*inputs)
                 if node in wanted:
-                    slots[slot_of[node]] = computed[node]
+                    slots[slot_of[node]] = _unwritable(computed[node])
     return slots
+
+
+def _unwritable(value: Any) -> Any:
+    """``value`` as something that nobody can change: it is used, and given out, in every run."""
+    if isinstance(value, tuple):
+        return tuple(map(_unwritable, value))
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    return value
 
 
 def run(graph: Graph, *inputs: Any) -> tuple[Any, ...]:
@@ -121,7 +130,7 @@ def _accepted(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
         raise ArgumentError(message("graph_inputs", expected=len(graph.inputs), came=len(inputs)))
     values = []
     for position, (x, node) in enumerate(zip(inputs, graph.inputs, strict=True)):
-        value = np.asarray(x.value if isinstance(x, Array) else x)
+        value = np.asarray(x.node.value if isinstance(x, Array) else x)
         if value.shape != node.shape:
             raise ShapeError(message("graph_shape", position=position, expected=node.shape, came=value.shape))
         if not np.can_cast(value.dtype, node.dtype, "same_kind"):

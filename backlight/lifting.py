@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -25,11 +24,14 @@ def function_name(function: Callable[..., Any]) -> str:
 
 def argument_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """The names of the first ``count`` positional parameters, as the user wrote them."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    inner = function
+    while hasattr(inner, "__wrapped__"):
+        inner = inner.__wrapped__
+    code = getattr(inner, "__code__", None)
     names: tuple[str, ...] = ()
     if code is not None:
         names = code.co_varnames[: code.co_argcount]
-        if inspect.ismethod(function):
+        if hasattr(inner, "__self__"):  # a bound method has got its first argument already
             names = names[1:]
     return (*names, *(f"argument {k}" for k in range(len(names), count)))[:count]
 

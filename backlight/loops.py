@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backlight.array import Array, as_array
+from backlight.batching import run_batched
 from backlight.differentiate import pull_back
 from backlight.errors import ArgumentError, DTypeError, ShapeError, message
 from backlight.graph import Graph, Node, reachable
@@ -49,15 +50,63 @@ class Back(NamedTuple):
 class Body(Executor):
     """One step of a loop: a graph from (carry…, x…, captured…) to (carry…, y…, term…), ready to run many times."""
 
-    __slots__ = ("_backward",)
+    __slots__ = ("_backward", "_batched", "graph")
     __hash__ = None  # type: ignore[assignment]  # made anew for every trace: no key to remember anything by
 
     def __init__(self, graph: Graph) -> None:
         super().__init__(graph)
+        self.graph = graph
         self._backward: dict[Any, Back | None] = {}
+        self._batched: dict[Any, Body] = {}
 
     def __repr__(self) -> str:
         return f"<body of {len(self.graph)} nodes>"
+
+    def batched(self, varying: tuple[bool, ...], size: int) -> Body:
+        """The same step for ``size`` examples at once; the inputs that are ``varying`` have a leading axis of them."""
+        key = (varying, size)
+        if key not in self._batched:
+
+            def step() -> tuple[list[Array], list[Array]]:
+                points = _examples_of(self.graph.inputs, varying, size)
+                return points, run_batched(self.graph, points, size, varying)
+
+            self._batched[key] = _recorded(step)
+        return self._batched[key]
+
+    def for_each(self, condition: Body, varying: tuple[tuple[bool, ...], ...], size: int) -> tuple[Body, Body]:
+        """A condition and a step for a ``while_loop`` over ``size`` examples, each of which runs as long as it has to.
+
+        ``varying`` tells of the carries, of what the condition watches and of what the step captures, which examples
+        share. The carries are followed by the number of steps that each example took, and the captured values by the
+        watched ones: the step asks the condition which examples still run.
+        """
+        carried, seen, captured = varying
+        count = len(carried)
+        inputs, watched = self.graph.inputs, condition.graph.inputs[count:]
+
+        def running(points: Sequence[Array], watching: Sequence[Array]) -> Array:
+            (alive,) = run_batched(condition.graph, [*points, *watching], size, (*carried, *seen))
+            return REGISTRY.cast(alive, dtype=np.dtype(bool))  # type: ignore[no-any-return]
+
+        def start() -> list[Array]:
+            steps = Array(input_node(np.zeros(size, np.int64), None))
+            return [*_examples_of(inputs[:count], carried, size), steps]
+
+        def test() -> tuple[list[Array], list[Array]]:
+            points, watching = start(), _examples_of(watched, seen, size)
+            return [*points, *watching], [REGISTRY.any(running(points[:count], watching), axis=(0,))]
+
+        def step() -> tuple[list[Array], list[Array]]:
+            points, watching = start(), _examples_of(watched, seen, size)
+            own = _examples_of(inputs[count:], captured, size)
+            alive = running(points[:count], watching)
+            moved = run_batched(self.graph, [*points[:count], *own], size, (*carried, *captured))
+            now = [_where_alive(alive, new, old) for new, old in zip(moved, points, strict=False)]
+            counted = points[count] + REGISTRY.cast(alive, dtype=np.dtype(np.int64))
+            return [*points, *own, *watching], [*now, counted]
+
+        return _recorded(test), _recorded(step)
 
     def backward(self, layout: Layout, needed: tuple[bool, ...], present: tuple[bool, ...]) -> Back | None:
         """The body of the reverse loop for the inputs that are ``needed``, where gradients are ``present``.
@@ -148,6 +197,29 @@ def _stacked(rows: Sequence[Any], like: Any) -> Array:
     return REGISTRY.concatenate(*[REGISTRY.reshape(row, shape=(1, *row.shape)) for row in rows], axis=0)  # type: ignore[no-any-return]
 
 
+def _examples_of(nodes: Sequence[Node], varying: Sequence[bool], size: int) -> list[Array]:
+    """Inputs like ``nodes``, those that are ``varying`` once for each example."""
+    values = [
+        np.broadcast_to(node.value, (size, *node.shape)) if flag else node.value
+        for node, flag in zip(nodes, varying, strict=True)
+    ]
+    return [Array(input_node(value, node.name)) for value, node in zip(values, nodes, strict=True)]
+
+
+def _where_alive(alive: Array, new: Array, old: Array) -> Array:
+    """``new`` for the examples that still run, ``old`` for the others."""
+    shape = (alive.shape[0], *(1,) * (new.ndim - 1))
+    return REGISTRY.where(REGISTRY.reshape(alive, shape=shape), new, old)  # type: ignore[no-any-return]
+
+
+def _recorded(step: Callable[[], tuple[Sequence[Array], Sequence[Array]]]) -> Body:
+    """The body from the inputs to the outputs that ``step`` makes."""
+    with Trace("a loop over examples") as trace, deriving(None), np.errstate(all="ignore"):
+        inputs, outputs = step()
+    trace.set_open(False)
+    return Body(Graph([x.node for x in inputs], [y.node for y in outputs]))
+
+
 # -- Tracing a body ----------------------------------------------------------------------------------------------
 
 
@@ -186,7 +258,7 @@ def _same_step(first: _Traced, second: _Traced) -> bool:
     return first.captured == second.captured and _same(first.body, second.body)
 
 
-def _same(first: Executor, second: Executor) -> bool:
+def _same(first: Body, second: Body) -> bool:
     """Whether two traces are the same mapping: the same calls with the same parameters on the same constants."""
     one, two = first.graph, second.graph
     if len(one) != len(two) or len(one.inputs) != len(two.inputs):
@@ -209,7 +281,7 @@ def _same_node(a: Node, b: Node, partner: dict[Node, Node]) -> bool:
 
 
 def _alike(a: Any, b: Any) -> bool:
-    if isinstance(a, Executor) and isinstance(b, Executor):
+    if isinstance(a, Body) and isinstance(b, Body):
         return _same(a, b)
     return type(a) is type(b) and bool(np.all(a == b))
 
@@ -458,6 +530,7 @@ def _scan_samples() -> list[Sample]:
         _sample(lambda a, b: (a * b, a + b), (np.array(0.5), np.array(1.5)), Layout(2, 0, length=4)),
         _sample(lambda x, w: (P.sin(x * w),), (xs, w), Layout(0, 1, length=3)),
         _sample(lambda a: (a * a,), (h,), Layout(1, 0, length=0)),
+        _sample(rnn, (h + 0.2j, xs - 0.1j, w * 1j), Layout(1, 1, length=3)),
     ]
 
 
@@ -469,6 +542,7 @@ def _while_samples() -> list[Sample]:
 
     return [
         sample(lambda x: (x < 20.0,), lambda x: (x * x,), np.array(1.7)),
+        sample(lambda x: (P.real(x) < 5.0,), lambda x: (x * x,), np.array(1.7 + 0.2j)),
         sample(lambda x, k: (P.sum(x, axis=(0,)) < 3.0,), lambda x, k: (x * k, k), np.array([0.3, 0.5]), np.array(1.4)),
     ]
 

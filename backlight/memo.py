@@ -57,18 +57,19 @@ def _structure(output: Node, inputs: Sequence[Node]) -> tuple[Any, list[Node]]:
             if at is None:  # older than the inputs: its history does not matter, its value does
                 at = position[node_in] = len(forward)
                 forward.append(node_in)
-                parts.append((None, node_in.shape, node_in.dtype))
+                parts += ("older", node_in.shape, node_in.dtype)
             sources.append(at)
         position[node] = len(forward)
         forward.append(node)
         primitive: Primitive | None = node.primitive
         if primitive is None:
-            parts.append((node.kind, node.shape, node.dtype))
+            parts += (node.kind, node.shape, node.dtype)
         elif primitive.transient:
             return None, forward
         else:
-            parts.append((primitive, *sources, node.shape, node.dtype, *node.params.values()))
-    key = (*parts, *[position.get(node) for node in inputs])
+            parts += (primitive, *sources, node.shape, node.dtype, *node.params.items())
+    # An input that does not reach the output has a gradient of zeros, whose shape and dtype are its own.
+    key = (*parts, *[position.get(node, (node.shape, node.dtype)) for node in inputs])
     try:
         hash(key)
     except TypeError:  # a parameter that cannot be compared, such as the graph of a loop's body

@@ -159,11 +159,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{operand} was about to become a plain NumPy array, and its history, hence its gradient, would be lost.\n"
         "Expected: NumPy functions called on the value itself, or assignment into an array made from a traced one.\n"
         "Write instead: np.stack([...]) instead of np.array([...]); np.zeros_like(x) or backlight.array(np.zeros(n)) "
-        "for an array to write into; x.value where you want plain numbers without a gradient.",
+        "for an array to write into; x.value or float(x) where you want plain numbers without a gradient.",
         "{operand} 将被转换成普通 NumPy 数组，其计算历史（从而梯度）会丢失。\n"
         "应为：直接对该值调用 NumPy 函数，或写入由被追踪的值生成的数组。\n"
         "改写为：用 np.stack([...]) 代替 np.array([...])；用 np.zeros_like(x) 或 backlight.array(np.zeros(n)) 作为被写入的数组；"
-        "若只要不带梯度的数值，用 x.value。",
+        "若只要不带梯度的数值，用 x.value 或 float(x)。",
     ),
     "not_numeric": (
         "A value of type {type} is not a number or an array of numbers.\n"
@@ -213,11 +213,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "改写为：(…).sum().backward()，或用 backward(gradient) 给出到达该值的梯度。",
     ),
     "tree_mismatch": (
-        "{what} has {came} leaves where {count} were expected.\n"
-        "Expected: the same nesting as the value it belongs to.\n"
+        "{what} is nested differently from the value it belongs to: {came} leaves came, {count} were expected.\n"
+        "Expected: the same containers with the same keys.\n"
         "Write instead: build it with backlight.tree_map over that value.",
-        "{what} 有 {came} 个叶子，应为 {count} 个。\n"
-        "应为：与其对应的值相同的嵌套结构。\n"
+        "{what} 的嵌套结构与其对应的值不同：有 {came} 个叶子，应为 {count} 个。\n"
+        "应为：相同的容器与相同的键。\n"
         "改写为：用 backlight.tree_map 在该值上构造。",
     ),
     "like_shape": (
@@ -252,6 +252,22 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{function} 的 vmap：in_axes={axes} 与 {count} 个参数的调用不符。\n"
         "应为：一个公共的轴，或每个参数一个轴或 None 的元组（不能全为 None）。\n"
         "改写为：第一个参数共享、第二个参数为样本时用 in_axes=(None, 0)。",
+    ),
+    "vmap_results": (
+        "{what} differs in shape from example to example: {came}.\n"
+        "Expected: results of one shape, since they are stacked.\n"
+        "Write instead: np.where, which keeps the shape, in place of a branch or a boolean mask.",
+        "{what} 的形状随样本而变：{came}。\n"
+        "应为：形状相同的结果，因为它们要堆叠起来。\n"
+        "改写为：用保持形状不变的 np.where 代替分支或布尔掩码。",
+    ),
+    "vmap_axis": (
+        "vmap of {function}: an argument of shape {shape} has no axis {axis} for the examples.\n"
+        "Expected: an axis that every leaf of the argument has.\n"
+        "Write instead: in_axes=None in its place, if all examples share it.",
+        "vmap（{function}）：形状为 {shape} 的参数没有样本轴 {axis}。\n"
+        "应为：参数的每个叶子都有的轴。\n"
+        "改写为：若所有样本共用该参数，则把它的 in_axes 写成 None。",
     ),
     "vmap_lengths": (
         "vmap of {function}: the arguments have different numbers of examples, {came}.\n"
@@ -293,6 +309,27 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{function} 的导数为 {name} 返回了形状 {came}。\n"
         "应为：{expected}，即该参数的形状。\n"
         "改写为：在该参数被重复的轴上求和，或 reshape。",
+    ),
+    "call_refused": (
+        "{function} cannot be called with these arguments: {reason}.",
+        "{function} 不能用这些参数调用：{reason}。",
+    ),
+    "custom_keyword": (
+        "{function} was given a keyword argument that its derivative could not be given.\n"
+        "Expected: arguments that have a place among the positional ones, since the derivative gets them in that order.\n"
+        "Write instead: make it an ordinary parameter (without the * before it).",
+        "{function} 收到一个无法传给其导数的关键字参数。\n"
+        "应为：能按位置排列的参数，因为导数按该次序接收它们。\n"
+        "改写为：把它定义为普通参数（前面不加 *）。",
+    ),
+    "checkpoint_changed": (
+        "{function} was checkpointed, and an Array that it reads from outside was written to before the gradient was "
+        "asked for, so running it again would give the gradient of something else.\n"
+        "Expected: outer values that stay as they were until the gradient has been taken.\n"
+        "Write instead: pass that Array as an argument of {function}, or write to it afterwards.",
+        "{function} 设了检查点，但它从外部读取的某个 Array 在求梯度之前被改写，重新运行会得到另一个函数的梯度。\n"
+        "应为：外部的值在梯度求出之前保持不变。\n"
+        "改写为：把该 Array 作为 {function} 的参数传入，或在求梯度之后再改写。",
     ),
     "not_callable": (
         "A value of type {came} is not a function.\nExpected: a function to decorate.\n"
@@ -643,4 +680,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "使用 np.outer(x1, x2)，它把任意形状的数组当作向量。",
     ),
     "made_at": (" (made at {source})", "（产生于 {source}）"),
+    "complex_rule": (
+        "{operation} has no derivative for complex numbers, and {operand} is complex.\n"
+        "Expected: real numbers, or a function that is complex-differentiable.\n"
+        "Write instead: {operation} of np.real(z), np.imag(z) or np.abs(z); or backlight.stop_gradient(z).",
+        "{operation} 对复数没有导数，而 {operand} 是复数。\n"
+        "应为：实数，或复可导的函数。\n"
+        "改写为：对 np.real(z)、np.imag(z) 或 np.abs(z) 使用 {operation}；或使用 backlight.stop_gradient(z)。",
+    ),
 }

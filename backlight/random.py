@@ -317,7 +317,7 @@ def randint(key: Key, shape: Shape, low: Any, high: Any, dtype: Any = np.int64) 
 
     Raises ``ArgumentError`` where no number lies between ``low`` and ``high``; otherwise like ``uniform``.
     """
-    ends = [np.asarray(end.value if isinstance(end, Array) else end) for end in (low, high)]
+    ends = [np.asarray(end.node.value if isinstance(end, Array) else end) for end in (low, high)]
     if any(end.dtype.kind not in "iu" for end in ends) or bool(np.any(ends[0] >= ends[1])):
         raise ArgumentError(message("random_range", _where(), low=low, high=high))
     wide = np.dtype(np.uint64)

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Iterator
+from copy import copy
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from backlight.errors import BacklightError, DTypeError, MatrixError, RangeError, ShapeError, message
+from backlight.errors import (
+    ArgumentError,
+    AxisError,
+    BacklightError,
+    CallError,
+    ConversionError,
+    DTypeError,
+    LeakError,
+    MatrixError,
+    RangeError,
+    ShapeError,
+    UnsupportedError,
+    message,
+)
 from backlight.primitive import Elementwise, Primitive
-from backlight.trace import user_source
+from backlight.trace import is_user_file, user_source, user_variable
+from backlight.tree import flatten, unflatten
 
-__all__ = ["describe", "refuse"]
+__all__ = ["describe", "refuse", "refuse_call"]
 
 
 def describe(x: Any) -> str:
     """An operand in the user's terms: its variable name if known, dtype and shape."""
     node = getattr(x, "node", None)
     if node is not None:
-        name = f"`{node.name}` " if node.name else ""
+        name = node.name or user_variable(x)
         source = node.source
-        made = "" if node.name or source is None or source == user_source() else message("made_at", source=source)
-        return f"{name}{node.dtype} {node.shape}{made}"
+        made = "" if name or source is None or source == user_source() else message("made_at", source=source)
+        return f"{_quoted(name)}{node.dtype} {node.shape}{made}"
     if isinstance(x, np.ndarray | np.generic):
-        return f"{x.dtype} {x.shape}"
+        return f"{_quoted(user_variable(x))}{x.dtype} {x.shape}"
     return f"{type(x).__name__} {x!r}" if isinstance(x, int | float | complex | bool) else type(x).__name__
+
+
+def _quoted(name: str | None) -> str:
+    return f"`{name}` " if name else ""
 
 
 def refuse(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], error: Exception) -> BacklightError:
@@ -42,8 +64,87 @@ def refuse(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]
         return ShapeError(
             message("shapes", where, operation=primitive.name, operands=operands, expected=expected, fix=fix)
         )
-    kind = DTypeError if isinstance(error, TypeError) else ShapeError
+    kind: type[BacklightError] = DTypeError if isinstance(error, TypeError) else ShapeError
+    if isinstance(error, OverflowError):
+        kind = _also(DTypeError, OverflowError)  # a Python integer that the dtype cannot hold
     return kind(message("failed", where, operation=primitive.name, operands=operands, reason=error))
+
+
+def refuse_call(numpys: Callable[..., Any], args: Any, kwargs: Any, error: Exception) -> Exception:
+    """What to raise where one of NumPy's functions failed on Arrays: an exception of Backlight's, of NumPy's kind too.
+
+    NumPy is asked what it says of the same call on plain values. What a function of the user's raised stays as it is.
+    """
+    if isinstance(error, Warning | LeakError | ConversionError) or _raised_by_user(error.__traceback__):
+        return error
+    said = _numpys_refusal(numpys, args, kwargs)
+    refusal = _refusal(numpys, said, error)
+    if refusal is not error:
+        refusal.__cause__ = None if said is not None else error  # NumPy has no objection: tell what went wrong inside
+    return refusal
+
+
+def _refusal(numpys: Callable[..., Any], said: Exception | None, error: Exception) -> Exception:
+    if isinstance(error, BacklightError):
+        return error if said is None or isinstance(error, type(said)) else _also(type(error), type(said))(*error.args)
+    where = str(user_source() or "")
+    name = getattr(numpys, "__name__", str(numpys))
+    if said is None:
+        return UnsupportedError(message("numpy_unsupported", where, function=name, reason=error))
+    kind = next((ours for theirs, ours in _KINDS if isinstance(said, theirs)), BacklightError)
+    text = message("numpy_refused", where, function=name, reason=said)
+    return (kind if issubclass(kind, type(said)) else _also(kind, type(said)))(text)
+
+
+_KINDS = (
+    (np.exceptions.AxisError, AxisError),
+    (np.linalg.LinAlgError, MatrixError),
+    (IndexError, RangeError),
+    (ValueError, ArgumentError),
+    (TypeError, CallError),
+)
+
+
+def _also(ours: type[BacklightError], theirs: type[Exception]) -> type[BacklightError]:
+    """Backlight's class, made to be caught as NumPy's as well."""
+    base = next((kind for kind in theirs.__mro__ if kind.__module__ == "builtins"), Exception)
+    if issubclass(ours, base):
+        return ours
+    if (ours, base) not in _both:
+        _both[ours, base] = type(ours.__name__, (ours, base), {"__module__": ours.__module__})
+    return _both[ours, base]
+
+
+_both: dict[tuple[type[Exception], type[Exception]], type[BacklightError]] = {}
+
+
+def _numpys_refusal(numpys: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:
+    """The exception that NumPy raises for the same call on plain values; nothing where it has no objection, or where
+    asking would call a function of the user's a second time."""
+    leaves, structure = flatten((args, kwargs))
+    if any(callable(leaf) and not isinstance(leaf, type | np.ufunc) for leaf in leaves if not hasattr(leaf, "node")):
+        return None
+    plain = [np.array(leaf.node.value)[()] if hasattr(leaf, "node") else copy(leaf) for leaf in leaves]
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            again, options = unflatten(structure, plain)
+            numpys(*again, **options)
+    except Exception as said:
+        return said
+    return None
+
+
+def _raised_by_user(trace: TracebackType | None) -> bool:
+    """Whether the exception comes from code of the user's that one of NumPy's functions called."""
+    files = [step.tb_frame.f_code.co_filename for step in _steps(trace)]
+    return any(is_user_file(file) for file in files)
+
+
+def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
 
 
 def _broadcastable(shapes: list[tuple[int, ...]]) -> bool:

@@ -6,7 +6,7 @@ import linecache
 from functools import lru_cache
 from types import CodeType
 
-__all__ = ["assigned_name", "line_of", "statement"]
+__all__ = ["assigned_name", "line_of", "statement", "stores_item"]
 
 _STORES = ("STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR")
 _SKIPPED = ("CACHE", "NOP", "EXTENDED_ARG", "COPY", "PRECALL")
@@ -31,6 +31,14 @@ def assigned_name(code: CodeType, lasti: int) -> str | None:
     if instructions and instructions[0].opname in _STORES:
         return str(instructions[0].argval)
     return None
+
+
+@lru_cache(maxsize=4096)
+def stores_item(code: CodeType, lasti: int) -> bool:
+    """Whether the instruction at ``lasti`` is the assignment of ``a[i] = v``."""
+    from opcode import opmap  # needed only when Python reads a traced number
+
+    return code.co_code[lasti] == opmap["STORE_SUBSCR"]
 
 
 def statement(code: CodeType, lasti: int) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 
 from backlight.array import Array, as_array
 from backlight.differentiate import pull_back, zeros_like
-from backlight.errors import ArgumentError, DTypeError, ShapeError, message
+from backlight.errors import DTypeError, ShapeError, message
 from backlight.graph import Node
 from backlight.refusal import describe
 from backlight.trace import constant, user_source
-from backlight.tree import flatten, unflatten
+from backlight.tree import Structure, flatten, flatten_like, unflatten
 
 __all__ = ["GradientTape"]
 
@@ -58,10 +58,11 @@ class GradientTape:
         ``target`` may be one Array or a tree of them: their sum is differentiated, weighted by ``output_gradients`` if
         given. Raises ``DTypeError`` when a source is not a floating-point ``backlight.array``.
         """
-        targets = [as_array(leaf) for leaf in flatten(target)[0]]
+        leaves, form = flatten(target)
+        targets = [as_array(leaf) for leaf in leaves]
         leaves, structure = flatten(sources)
         nodes = [self._node_of(leaf) for leaf in leaves]
-        seeds = self._seeds(targets, output_gradients)
+        seeds = self._seeds(targets, form, output_gradients)
         found = pull_back([array.node for array in targets], seeds, nodes)
         return unflatten(structure, [found[node] if node in found else zeros_like(node) for node in nodes])
 
@@ -70,18 +71,17 @@ class GradientTape:
         return self._watched[id(array)][1] if id(array) in self._watched else array.node
 
     @staticmethod
-    def _seeds(targets: list[Array], given: Any) -> list[Array]:
+    def _seeds(targets: list[Array], form: Structure, given: Any) -> list[Array]:
         if given is None:
             return [Array(constant(np.ones(array.shape, array.dtype))) for array in targets]
-        seeds = [as_array(leaf) for leaf in flatten(given)[0]]
-        if len(seeds) != len(targets):
-            raise ArgumentError(message("tree_mismatch", what="output_gradients", count=len(targets), came=len(seeds)))
+        where = str(user_source() or "")
+        seeds = [as_array(leaf) for leaf in flatten_like(given, form, "output_gradients", where)]
         for seed, array in zip(seeds, targets, strict=True):
             if seed.shape != array.shape:
                 raise ShapeError(
                     message(
                         "like_shape",
-                        str(user_source() or ""),
+                        where,
                         what="output_gradients",
                         expected=array.shape,
                         came=seed.shape,

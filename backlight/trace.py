@@ -11,19 +11,32 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlight.errors import BacklightError
 from backlight.graph import NO_PARAMS, Node, Origin, Source
 from backlight.source import line_of
 
-__all__ = ["Guard", "Trace", "constant", "deriving", "input_node", "scope", "state", "user_source"]
+__all__ = [
+    "Guard",
+    "Trace",
+    "constant",
+    "deriving",
+    "input_node",
+    "is_user_file",
+    "scope",
+    "state",
+    "user_source",
+    "user_variable",
+]
 
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _DEMO = os.path.join(_HERE, "demo") + os.sep  # the demo's network is user code like any other
 _NUMPY = os.path.dirname(np.__file__) + os.sep
+_foreign: dict[str, bool] = {}  # file -> whether it is the user's
 
 
 class Guard(NamedTuple):
@@ -59,6 +72,8 @@ class Trace:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.leave()
         self.close()
+        if isinstance(error, ValueError) and isinstance(error.__cause__, BacklightError):
+            raise error.__cause__  # NumPy hides what we said behind "setting an array element with a sequence"
 
     def leave(self) -> None:
         """Record in the outer trace from here on; values of this one may still be used until it is closed."""
@@ -98,17 +113,34 @@ class _State(threading.local):
 state = _State()
 
 
+def is_user_file(file: str) -> bool:
+    """Whether code in ``file`` is neither Backlight's nor NumPy's."""
+    return file.startswith(_DEMO) or not file.startswith((_HERE, _NUMPY))
+
+
 def user_site() -> tuple[CodeType | None, int]:
     """The innermost frame that is neither Backlight's nor NumPy's: its code and the instruction it is at."""
     frame = sys._getframe(1)
     while True:
         code = frame.f_code
         file = code.co_filename
-        if not file.startswith((_HERE, _NUMPY)) or file.startswith(_DEMO):
+        foreign = _foreign.get(file)
+        if foreign is None:
+            foreign = _foreign[file] = is_user_file(file)
+        if foreign:
             return code, frame.f_lasti
         if frame.f_back is None:
             return None, 0
         frame = frame.f_back
+
+
+def user_variable(value: Any) -> str | None:
+    """The name by which the user's innermost function knows this very object."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    names = [] if frame is None else [name for name, held in frame.f_locals.items() if held is value]
+    return names[0] if names else None
 
 
 def user_source() -> Source | None:
@@ -118,15 +150,25 @@ def user_source() -> Source | None:
 
 
 def constant(value: Any, dtype: Any = None) -> Node:
-    """A leaf that no gradient is asked of. A writable array is copied: what it holds now is what was used."""
+    """A leaf that no gradient is asked of. Writable memory is copied: what it holds now is what was used."""
     if isinstance(value, np.ndarray):
-        if value.flags.writeable:
+        if value.flags.writeable or is_window(value):
             value = value.copy()
     elif not isinstance(value, np.generic) or (dtype is not None and value.dtype != dtype):
         value = np.asarray(value, dtype)[()]
     return Node(
         None, (), NO_PARAMS, value.shape, value.dtype, value, state.trace, None, 0, (), state.origin, "constant"
     )
+
+
+def is_window(value: np.ndarray[Any, Any]) -> bool:
+    """Whether the array, read-only itself, shows memory of an array that can be written to."""
+    base = value.base
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return True
+        base = base.base
+    return False
 
 
 def input_node(value: Any, label: str | None) -> Node:

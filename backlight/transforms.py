@@ -23,7 +23,7 @@ from backlight.lifting import argument_names, function_name, labels, lift
 from backlight.memo import gradient_values
 from backlight.primitive import HOOK, REGISTRY
 from backlight.trace import ROOT, Trace, constant, input_node, state, user_source
-from backlight.tree import Structure, flatten, tree_map, unflatten
+from backlight.tree import Structure, flatten, flatten_like, tree_map, unflatten
 
 __all__ = ["Traced", "grad", "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp"]
 
@@ -83,8 +83,7 @@ class Traced:
     def outward(self, arrays: Sequence[Array]) -> list[Any]:
         """Results as the caller wants them: plain arrays of his own, or Arrays of the enclosing trace."""
         if self.plain:
-            leaf_safe = [array.node.value if array.node.primitive else array.node.value.copy() for array in arrays]
-            return owned(leaf_safe)
+            return owned([_apart(array.node) for array in arrays])
         return list(arrays)
 
     def value(self) -> Any:
@@ -106,6 +105,14 @@ class Traced:
         """The gradient of each input leaf."""
         found = pull_back(self.outputs, seeds, self.inputs)
         return [found[node] if node in found else zeros_like(node) for node in self.inputs]
+
+
+def _apart(node: Node) -> Any:
+    """The value of ``node``, copied where it is the very array that somebody put in."""
+    value = node.value
+    if node.primitive is None or any(value is node_in._value for node_in in node.inputs):
+        return value.copy()
+    return value
 
 
 def owned(values: Sequence[Any]) -> list[Any]:
@@ -202,11 +209,7 @@ def grad(
 
 def _matching(tree: Any, structure: Structure, nodes: Sequence[Node], what: str) -> list[Array]:
     """The leaves of ``tree`` as Arrays with the shapes and dtypes of ``nodes``."""
-    leaves, came = flatten(tree)
-    if came != structure and len(leaves) != len(nodes):
-        raise ArgumentError(
-            message("tree_mismatch", str(user_source() or ""), what=what, count=len(nodes), came=len(leaves))
-        )
+    leaves = flatten_like(tree, structure, what, str(user_source() or ""))
     arrays = []
     for leaf, node in zip(leaves, nodes, strict=True):
         array = as_array(leaf)
@@ -241,8 +244,13 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> A
             seeds = _matching(g, run.result_structure, run.outputs, "g")
             return tuple(run.nest(run.outward(run.pull_back(seeds))))
         finally:
+            if run.plain:
+                run.trace.close()
+            elif state.trace is ROOT:
+                run.trace.lasting = True  # what comes out still reads its values
+            elif not run.trace.lasting:
+                state.trace.inner.append(run.trace)
             run.plain = plain
-            run.trace.close()
 
     return (value, pullback, aux) if has_aux else (value, pullback)
 
@@ -262,9 +270,8 @@ def jvp(function: Callable[..., Any], primals: Sequence[Any], tangents: Sequence
         moved: list[Array] = []
         rest = list(run.inputs)
         for tangent, structure in zip(tangents, run.structures, strict=True):
-            count = len(flatten(tangent)[0]) if structure.members else 1
-            moved += _matching(tangent, structure, rest[:count], "tangents")
-            rest = rest[count:]
+            moved += _matching(tangent, structure, rest[: structure.leaves], "tangents")
+            rest = rest[structure.leaves :]
         changes = run.outward(push_forward(run.outputs, run.inputs, moved))
         value = run.value()
         aux = run.auxiliary() if has_aux else None

@@ -5,19 +5,32 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 __all__ = ["Timing", "interleaved"]
 
 
-class Timing(NamedTuple):
-    """Microseconds per step: the best round and the median one."""
+class Timing:
+    """Microseconds per step, one figure for every round."""
 
-    best: float
-    median: float
+    def __init__(self, rounds: list[float]) -> None:
+        self.rounds = rounds
+
+    @property
+    def best(self) -> float:
+        return min(self.rounds)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    def ratio(self, peer: Timing) -> float:
+        """The median over the rounds of this time divided by the peer's in the same round."""
+        return statistics.median(own / other for own, other in zip(self.rounds, peer.rounds, strict=True))
 
 
-def interleaved(steps: dict[str, Callable[[], object]], *, seconds: float = 6.0, rounds: int = 30) -> dict[str, Timing]:
+def interleaved(
+    steps: dict[str, Callable[[], object]], *, seconds: float = 8.0, rounds: int = 100
+) -> dict[str, Timing]:
     """Time every step function in turn for about ``seconds`` in all; each round runs each of them equally long."""
     repeats = {}
     for name, step in steps.items():
@@ -34,4 +47,4 @@ def interleaved(steps: dict[str, Callable[[], object]], *, seconds: float = 6.0,
             for _ in range(repeats[name]):
                 step()
             samples[name].append((time.perf_counter() - start) / repeats[name] * 1e6)
-    return {name: Timing(min(times), statistics.median(times)) for name, times in samples.items()}
+    return {name: Timing(times) for name, times in samples.items()}

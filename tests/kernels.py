@@ -78,12 +78,12 @@ def _pow(x1: Any, x2: Any) -> Any:
     return -size if math.copysign(1.0, x1) < 0 and odd else size
 
 
-def _min(x1: float, x2: float) -> float:
-    return NAN if x1 != x1 or x2 != x2 else min(x1, x2)
+def _min(x1: Any, x2: Any) -> Any:
+    return NAN if x1 != x1 or x2 != x2 else min(x1, x2, key=_lexicographic)
 
 
-def _max(x1: float, x2: float) -> float:
-    return NAN if x1 != x1 or x2 != x2 else max(x1, x2)
+def _max(x1: Any, x2: Any) -> Any:
+    return NAN if x1 != x1 or x2 != x2 else max(x1, x2, key=_lexicographic)
 
 
 def _rounded(function: Callable[[float], float]) -> Callable[[float], float]:
@@ -277,6 +277,7 @@ FOLDS: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "maximum": (lambda total, x: x if total is None or _lexicographic(x) > _lexicographic(total) else total, None),
     "minimum": (lambda total, x: x if total is None or _lexicographic(x) < _lexicographic(total) else total, None),
     "logaddexp": (lambda total, x: _logaddexp(total, x), -INF),
+    "hypot": (lambda total, x: math.hypot(total, abs(x)), 0.0),
     "logical_or": (lambda total, x: bool(total or x), False),
     "logical_and": (lambda total, x: bool(total and x), True),
 }

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -66,6 +67,12 @@ PUBLIC = {
     "jacobian", "jvp", "log_softmax", "logsumexp", "max_pool", "one_hot", "random", "relu", "scan", "scope", "sigmoid",
     "silu", "softmax", "softplus", "stop_gradient", "tree_map", "value_and_grad", "vjp", "vmap", "while_loop",
 }  # fmt: skip
+
+
+# A folder of one machine or person; written in pieces, so that this file does not name one either.
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.~-])(?:/" + "|/".join(("home", "Users", "root", "work", "tmp", "mnt", "opt")) + r")/\w+"
+)
 
 
 def modules() -> dict[str, Path]:
@@ -198,3 +205,15 @@ def test_heavy_modules_are_not_imported() -> None:
     code = "import sys, backlight; print(sorted({'rich', 'scipy', 'argparse', 'json', 'html'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert found.stdout.strip() == "[]"
+
+
+def test_no_text_names_a_place_on_one_machine() -> None:
+    """What is written here is read, and run, elsewhere."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    kinds = {".py", ".md", ".toml", ".css", ".js", ".html", ""}
+    files = [ROOT / name for name in listed] or [*PACKAGE.rglob("*"), *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    texts = [path for path in files if path.is_file() and path.suffix in kinds]
+    assert len(texts) > 50
+    for path in texts:
+        found = MACHINE_PATHS.search(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(ROOT)} names {found and found[0]}"

@@ -23,6 +23,13 @@ def test_complex_step_where_everything_is_holomorphic() -> None:
     assert report.checked == report.elements == 15
 
 
+@pytest.mark.parametrize("f", [np.linalg.norm, np.ptp, lambda x: np.linalg.svd(np.outer(x, x) + np.diag(x))[1]])
+def test_no_complex_step_through_what_is_not_holomorphic(f: Any) -> None:
+    report = check(f, X)
+    assert report.ok
+    assert report.method == "central difference"
+
+
 def test_central_difference_elsewhere() -> None:
     report = check(lambda x: np.sum(np.abs(x) ** 1.5 + np.maximum(x, 0)), X)
     assert report.ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -28,7 +29,9 @@ def test_version(capsys):
     assert re.fullmatch(r"backlight \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["demo", "--help"], ["coverage", "--help"]])
+@pytest.mark.parametrize(
+    "words", [[], ["--help"], ["demo", "--help"], ["coverage", "--help"], ["primitives", "--help"]]
+)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_help(words, lang, capsys, monkeypatch):
     monkeypatch.setenv("BACKLIGHT_LANG", lang)
@@ -78,6 +81,26 @@ def test_missing_folder_is_said_before_training(capsys, tmp_path):
     assert "does not exist" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_page_that_cannot_be_written_is_said_before_training(lang, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("BACKLIGHT_LANG", lang)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    assert main(["demo", "--out", str(tmp_path / ("x" * 300))]) == 1
+    said = capsys.readouterr()
+    assert not said.out
+    assert ("文件夹" if lang == "zh" else "is a folder") in said.err
+    assert ("无法写入" if lang == "zh" else "cannot be written") in said.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_without_the_letters_gets_question_marks():
+    code = "from backlight.cli import main; raise SystemExit(main(['demo', '--epochs', '1', '--no-page']))"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "BACKLIGHT_LANG": "zh"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"?loss/?W1[" in done.stdout
+
+
 def test_missing_data_is_said_without_a_traceback(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BACKLIGHT_DATA", str(tmp_path))
     assert main(["demo", "--data", "mnist", "--no-page"]) == 1
@@ -97,6 +120,14 @@ def test_demo_writes_the_page(capsys, tmp_path):
 def test_coverage(words, capsys):
     assert main(words) == 0
     assert "np.tanh" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["primitives"], ["primitives", "--markdown"]])
+def test_primitives(words, capsys):
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    assert "∂y/∂x = cos(x)" in text
+    assert "x2 ← x1ᵀ @ g" in text
 
 
 def test_importing_backlight_does_not_import_the_terminal():

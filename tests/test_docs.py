@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backlight.explain.primitives import entries, primitives_markdown
+from backlight.primitive import REGISTRY, Elementwise
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "backlight" / "demo" / "DIGITS.md"])
 
@@ -40,6 +43,24 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LOG.md", "docs/architecture.md"])
 def test_documents_exist(name):
     assert len((ROOT / name).read_text("utf-8")) > 500
+
+
+def test_the_table_of_primitives_is_current():
+    written = (ROOT / "docs" / "primitives.md").read_text("utf-8")
+    assert written == primitives_markdown(), "run: backlight primitives --markdown > docs/primitives.md"
+
+
+def test_every_primitive_shows_its_rule():
+    found = {entry.name: entry for entry in entries()}
+    assert set(found) == {record.name for record in REGISTRY if not record.transient}
+    for name, entry in found.items():
+        record = getattr(REGISTRY, name)
+        rules = record.partials if isinstance(record, Elementwise) else record.pullback
+        flows = not isinstance(rules, tuple) or any(rule is not None for rule in rules)
+        assert bool(entry.rules) == (flows or name == "item"), name  # an item's rule is part of the walk itself
+        for rule in entry.rules:
+            assert rule.text.strip()
+            assert not rule.text.endswith("…")
 
 
 def test_licence_is_complete():

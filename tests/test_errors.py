@@ -32,7 +32,7 @@ X = np.ones((3, 4))
 
 def shapes(weights: Any) -> Any:
     bias = np.ones(5)
-    return np.sum(weights + bias)  # here
+    return np.sum(bias * weights)  # here
 
 
 def products(weights: Any) -> Any:
@@ -125,6 +125,11 @@ def test_leaks(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
             use(kept[0])
     with pytest.raises(LeakError, match=__file__):
         backlight.grad(lambda x: np.sum(x * kept[0]))(np.ones(3))
+
+
+def test_plain_arrays_are_named_too() -> None:
+    with pytest.raises(ShapeError, match=r"`bias` float64 \(5,\), `weights` float64 \(3, 4\)"):
+        backlight.grad(shapes)(X)
 
 
 def test_integer_arguments_are_named() -> None:

@@ -14,6 +14,7 @@ from backlight.errors import ArgumentError, NonScalarError
 from backlight.explain import derive, explain
 from backlight.explain.derivation import evaluate, leaves
 from backlight.explain.draw import draw, layout, visible
+from backlight.explain.formula import formula, unfolded
 from backlight.explain.page import Both, Story, page, page_data
 from backlight.explain.table import backward_lines, backward_rows, backward_table
 from backlight.explain.words import derivation_text
@@ -299,3 +300,24 @@ def test_numbers_that_json_lacks_travel_as_text():
     text = json.dumps(data, allow_nan=False)
     assert '"NaN"' in text
     assert '"Infinity"' in text
+
+
+def test_long_formulas_name_their_parts():
+    x = backlight.array(0.5, name="x")
+    part = (1 - x) * (2 + x)
+    assert unfolded((part / (1 + part)).node, {x.node: "x"}) == ("a / (1 + a)", [("a", "(1 − x) · (2 + x)")])
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((2, 1), "x[:, None]"), ((1, 2), "x"), ((2,), "x"), ((1, 2, 1), "x[:, None]")]
+)
+def test_new_axes_are_written_where_broadcasting_needs_them(shape, expected):
+    x = backlight.array([1.0, 2.0], name="x")
+    assert formula(np.reshape(x, shape).node, {x.node: "x"}) == expected
+
+
+def test_the_graph_can_be_zoomed_and_stepped_without_a_mouse():
+    html = page(explain(network_loss()[0]), STORY)
+    for control in ("zoom-in", "zoom-out", "zoom-fit", "previous", "play", "next"):
+        assert f'id="{control}"' in html
+    assert html.count('tabindex="0"') > 10

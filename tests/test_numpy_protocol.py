@@ -251,7 +251,8 @@ WITHOUT = {
 
 def test_an_array_has_the_attributes_of_ndarray() -> None:
     public = {name for name in dir(np.ndarray) if not name.startswith("_")}
-    assert public - set(dir(Array)) == WITHOUT
+    kept_to_explain = {"itemset", "newbyteorder", "tostring"}  # NumPy 2.0 still names them, only to raise an error
+    assert public - set(dir(Array)) - kept_to_explain == WITHOUT
     assert backlight.array(V).device == "cpu"
     assert backlight.array(V).__array_namespace__() is np
 
@@ -479,9 +480,9 @@ REFUSED = [
     (ArgumentError, lambda x: np.fft.rfft(x * 1j)),
     (ArgumentError, lambda x: np.subtract.reduce(x[:0])),
     (ArgumentError, lambda x: x.astype(int, casting="safe")),
-    (UnsupportedError, lambda x: np.pad(x, 1, mode="reflect", reflect_type="odd")),
-    (UnsupportedError, lambda x: np.quantile(x, 0.5, weights=x, method="inverted_cdf")),
-    (UnsupportedError, lambda x: np.polyfit(x, x, 1, cov=True)),
+    (UnsupportedError, lambda x: np.add(x, x, signature="dd->d")),
+    (UnsupportedError, lambda x: np.subtract.reduce(x, where=x.value > 0, initial=0.0)),
+    (UnsupportedError, lambda x: np.histogram(x, "auto", weights=x)),
     (UnsupportedError, lambda x: np.sort(x, order="name")),
     (UnsupportedError, lambda x: np.busday_count(x, x)),
     (UnsupportedError, lambda x: np.save("never-written.npy", x)),

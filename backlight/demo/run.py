@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Trained", "explain_step", "run", "story", "train"]
 
-WIDE = 116  # columns that the table needs
-RATE = 0.5  # of the one step that is explained
+WIDE = 118  # columns that the table needs
+RATE = 1.0  # of the one step that is explained: the gradient itself is subtracted
 STYLES = {"head": "bold", "why": "dim italic", "symbols": "dim", "term": "", "numbers": "yellow", "same": "dim"}
 INDENTS = {"head": "", "why": "  ", "symbols": "  ", "term": "      ", "numbers": "  ", "same": "  "}
 
@@ -129,7 +129,7 @@ def story(name: str, trained: Trained, explained: Explained) -> Story:
         f"步骤之前（灰）与之后。正确答案 {truth} 从 {share:.1%} 变为 {rose:.1%}。",
     )
     learning = Both(
-        f"{len(trained.loss)} epochs in {trained.seconds:.1f} s.",
+        f"{len(trained.loss)} epoch{'s' if len(trained.loss) > 1 else ''} in {trained.seconds:.1f} s.",
         f"{len(trained.loss)} 轮，用时 {trained.seconds:.1f} 秒。",
     )
     return Story(

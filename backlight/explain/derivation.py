@@ -215,7 +215,7 @@ def _element(node: Node, index: Index, known: Known) -> Expression | None:
         value = np.asarray(node.value)[index]
         return Leaf(f"{value:g}", value)
     if isinstance(primitive, Elementwise):
-        operands = tuple(_element(node_in, index, known) for node_in in node.inputs)
+        operands = tuple(_element(node_in, _within(index, node_in.shape), known) for node_in in node.inputs)
         if any(operand is None for operand in operands):
             return None if primitive.name in ("multiply", "chain", "negative") else _read(node, index, known)
         return Apply(primitive.name, operands)  # type: ignore[arg-type]
@@ -235,8 +235,13 @@ def _sum(terms: list[Expression | None]) -> Expression | None:
 
 def _of_broadcast(node: Node, index: Index, known: Known) -> Expression | None:
     (source,) = node.inputs
-    own = index[len(index) - len(source.shape) :]
-    return _element(source, tuple(0 if n == 1 else i for i, n in zip(own, source.shape, strict=True)), known)
+    return _element(source, _within(index, source.shape), known)
+
+
+def _within(index: Index, shape: tuple[int, ...]) -> Index:
+    """Where the element that ends up at ``index`` stands before it is broadcast."""
+    own = index[len(index) - len(shape) :]
+    return tuple(0 if n == 1 else i for i, n in zip(own, shape, strict=True))
 
 
 def _of_reshape(node: Node, index: Index, known: Known) -> Expression | None:

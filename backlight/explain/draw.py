@@ -215,8 +215,10 @@ def _card(step: Step, at: tuple[float, float], is_loss: bool) -> str:
             f'<text class="pill" y="4">{escape(step.operation.split("_")[0])}</text></g>'
         )
     x, y = -CARD_WIDTH / 2, -CARD_HEIGHT / 2
-    title = _short(step.name or step.operation, 14)
-    role = step.operation if step.kind == "call" and step.name else "×".join(map(str, step.shape or ()))
+    title = _short(step.name or _title(step), 14)
+    role = step.operation if step.kind == "call" and title != step.operation else "×".join(map(str, step.shape or ()))
+    if 8 * len(title) + 6 * len(role) > CARD_WIDTH - 20:  # roughly the widths of their letters
+        role = ""
     body = f'<text class="value" y="{y + 44}">{escape(summary(step.value))}</text>'
     if isinstance(step.value, tuple):
         body = f'<text class="number" x="{x + 10}" y="{y + 40}">{len(step.value)} × …</text>'
@@ -228,8 +230,13 @@ def _card(step: Step, at: tuple[float, float], is_loss: bool) -> str:
     return (
         f'{open_tag}<rect class="card" x="{x}" y="{y}" width="{CARD_WIDTH}" height="{CARD_HEIGHT}" rx="10"/>'
         f'<text class="name" x="{x + 10}" y="{y + 18}">{escape(title)}</text>'
-        f'<text class="operation" x="{-x - 10}" y="{y + 18}">{escape(_short(role, 17 - len(title)))}</text>{body}</g>'
+        f'<text class="operation" x="{-x - 10}" y="{y + 18}">{escape(role)}</text>{body}</g>'
     )
+
+
+def _title(step: Step) -> str:
+    """What an unnamed value is called in the drawing: how it is made where that is short, ``x @ W1``."""
+    return step.formula if step.kind == "call" and len(step.formula) <= 14 else step.operation
 
 
 def _short(text: str, most: int) -> str:

@@ -74,8 +74,9 @@
     if (chosen >= 0) {
       pen.globalAlpha = 1;
       pen.strokeStyle = ink;
-      pen.lineWidth = 2;
-      pen.strokeRect((chosen % columns) * cell + 1, Math.floor(chosen / columns) * cell + 1, Math.max(cell - 2, 1), Math.max(cell - 2, 1));
+      const width = Math.max(2, cell / 4); // around the cell, so that it is seen where cells are small
+      pen.lineWidth = width;
+      pen.strokeRect((chosen % columns) * cell - width / 2, Math.floor(chosen / columns) * cell - width / 2, cell + width, cell + width);
     }
   }
 
@@ -165,12 +166,16 @@
     const at = (k) => left + (loss.length > 1 ? k / (loss.length - 1) : 0.5) * (width - left - right);
     const scale = (values, low, high) => values.map((v, k) => `${at(k).toFixed(1)},${(top + (1 - (v - low) / (high - low || 1)) * (height - top - bottom)).toFixed(1)}`);
     const lines = [["loss", scale(loss, 0, Math.max(...loss)), format(loss.at(-1), 2)], ["accuracy", scale(accuracy, 0, 1), `${(100 * accuracy.at(-1)).toFixed(1)} %`]];
+    const heights = lines.map(([, points]) => Number(points.at(-1).split(",")[1]));
+    const above = heights[0] < heights[1] ? 0 : 1; // the two last numbers never stand on each other
+    heights[1 - above] = Math.max(heights[1 - above], heights[above] + 14);
     return h("div", { class: "panel" }, h("h2", {}, both("How it learnt", "学习过程")),
       h("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": caption.en },
         [0, 0.5, 1].map((y) => h("line", { class: "axis", x1: left, x2: width - right, y1: top + y * (height - top - bottom), y2: top + y * (height - top - bottom) })),
-        lines.map(([name, points, last]) => [h("polyline", { class: name, points: points.join(" ") }),
-          h("text", { class: name, x: width - right + 5, y: Number(points.at(-1).split(",")[1]) + 4 }, last)]),
-        h("text", { x: left, y: height - 4 }, "1"), h("text", { x: width - right, y: height - 4, "text-anchor": "end" }, String(loss.length))),
+        lines.map(([name, points, last], k) => [h("polyline", { class: name, points: points.join(" ") }),
+          points.length === 1 ? h("circle", { class: name, r: 3, cx: points[0].split(",")[0], cy: points[0].split(",")[1] }) : null,
+          h("text", { class: name, x: width - right + 5, y: heights[k] + 4 }, last)]),
+        loss.length > 1 ? h("text", { x: left, y: height - 4 }, "1") : null, h("text", { x: width - right, y: height - 4, "text-anchor": "end" }, String(loss.length))),
       h("p", { class: "key" }, h("span", { class: "swatch back", style: "margin:0" }), both("training loss", "训练损失"), h("span", { class: "swatch" }), both("held-out accuracy", "留出集准确率")),
       h("p", { class: "note" }, said(caption)));
   }
@@ -249,6 +254,7 @@
     const panel = $("inspector");
     const box = edge >= 0 && panel.querySelector(".passing.on");
     panel.scrollTop = box && coming(step) > 1 ? box.offsetTop - panel.offsetTop - 60 : 0;
+    if (scale !== null) reveal(document.querySelector(edge >= 0 ? `.back-edge[data-edge="${edge}"]` : `.node[data-step="${step}"]`));
     if (scroll && getComputedStyle(panel).position === "static") panel.scrollIntoView({ block: "start", behavior: "smooth" });
   }
   const coming = (step) => edges.filter((edge) => edge.to === step).length;
@@ -269,17 +275,76 @@
     label();
   });
 
+  // -- Zoom and pan --------------------------------------------------------------------------------------------------
+
+  const canvas = $("graph"), drawing = canvas.querySelector("svg");
+  const natural = drawing.viewBox.baseVal.width;
+  let scale = null; // null: as wide as its column, at most its natural size
+  const shown = () => drawing.getBoundingClientRect().width / natural;
+
+  /** Zoom by a factor and keep the point under the pointer (or the middle) where it is. */
+  function zoom(factor, event) {
+    const frame = canvas.getBoundingClientRect();
+    const x = event ? event.clientX - frame.left : frame.width / 2, y = event ? event.clientY - frame.top : Math.min(frame.height, innerHeight) / 2;
+    const before = drawing.getBoundingClientRect();
+    const [atX, atY] = [(frame.left + x - before.left) / before.width, (frame.top + y - before.top) / before.height];
+    scale = factor === null ? null : Math.min(4, Math.max(0.25, shown() * factor));
+    canvas.classList.toggle("zoomed", scale !== null);
+    drawing.style.width = scale === null ? "" : `${natural * scale}px`;
+    const after = drawing.getBoundingClientRect();
+    canvas.scrollLeft = after.left + canvas.scrollLeft - frame.left + atX * after.width - x;
+    canvas.scrollTop = after.top + canvas.scrollTop - canvas.getBoundingClientRect().top + atY * after.height - y;
+    size_label();
+  }
+  function size_label() { $("zoom-fit").textContent = `${Math.round(100 * shown())} %`; }
+  function reveal(part) {
+    const box = part && part.getBoundingClientRect(), frame = canvas.getBoundingClientRect();
+    if (!box || (box.top >= frame.top && box.bottom <= frame.bottom && box.left >= frame.left && box.right <= frame.right)) return;
+    canvas.scrollBy({ left: (box.left + box.right - frame.left - frame.right) / 2, top: (box.top + box.bottom - frame.top - frame.bottom) / 2, behavior: "smooth" });
+  }
+  $("zoom-in").addEventListener("click", () => zoom(1.25));
+  $("zoom-out").addEventListener("click", () => zoom(0.8));
+  $("zoom-fit").addEventListener("click", () => zoom(null));
+  canvas.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY / 300), event);
+  }, { passive: false });
+  let held = null, dragged = false;
+  canvas.addEventListener("pointerdown", (event) => {
+    dragged = false;
+    if (scale !== null && event.button === 0 && event.pointerType === "mouse") held = { x: event.clientX, y: event.clientY, left: canvas.scrollLeft, top: canvas.scrollTop };
+  });
+  addEventListener("pointermove", (event) => {
+    if (!held || (!dragged && Math.hypot(event.clientX - held.x, event.clientY - held.y) < 5)) return;
+    dragged = true;
+    canvas.classList.add("dragged");
+    canvas.scrollTo(held.left + held.x - event.clientX, held.top + held.y - event.clientY);
+  });
+  addEventListener("pointerup", () => { held = null; canvas.classList.remove("dragged"); });
+  addEventListener("resize", size_label);
+
   function pick(target) {
     const edge = target.closest("[data-edge]"), node = target.closest("[data-step]");
     stop();
     if (edge) choose({ step: edges[edge.dataset.edge].to, edge: Number(edge.dataset.edge) });
     else if (node) choose({ step: Number(node.dataset.step) });
   }
-  $("graph").addEventListener("click", (event) => { if (event.target.closest(".node, .back-edge")) pick(event.target); });
+  $("graph").addEventListener("click", (event) => { if (!dragged && event.target.closest(".node, .back-edge")) pick(event.target); });
   $("graph").addEventListener("keydown", (event) => {
     if (["Enter", " "].includes(event.key) && event.target.closest(".node, .back-edge")) { event.preventDefault(); pick(event.target); }
-    if (event.key === "ArrowRight" || event.key === "ArrowDown") { event.preventDefault(); $("next").click(); }
-    if (event.key === "ArrowLeft" || event.key === "ArrowUp") { event.preventDefault(); $("previous").click(); }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("canvas, summary, .numbers, pre, .scroll, .inspector")) return;
+    const button = event.target.closest("button, a, [role=button]");
+    const act = {
+      ArrowRight: () => $("next").click(), ArrowLeft: () => $("previous").click(),
+      "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => zoom(null),
+      " ": button ? null : () => $("play").click(), Escape: stop,
+    }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
   });
 
   // -- Table, derivation, code ---------------------------------------------------------------------------------------
@@ -292,7 +357,7 @@
       const y = steps[edge.step], x = steps[edge.to];
       const open = () => { stop(); choose({ step: edge.to, edge: k }, false); document.querySelector(".stage").scrollIntoView({ block: "start", behavior: "smooth" }); };
       return h("tr", { "data-edge": k, tabindex: "0", onclick: open, onkeydown: (event) => { if (event.key === "Enter") open(); } },
-        h("td", {}, h("b", {}, y.label), " → ", x.label), h("td", {}, text(y.value)), h("td", {}, edge.local === null ? edge.rule : text(edge.local)),
+        h("td", {}, h("b", {}, y.label), " → ", x.label), h("td", {}, text(y.value)), h("td", { class: "local" }, edge.local === null ? `g ↦ ${edge.rule}` : [edge.rule === text(edge.local) ? null : h("small", {}, edge.rule), text(edge.local)]),
         h("td", {}, text(edge.gradient)), h("td", { class: "back" }, text(edge.contribution)), h("td", {}, place(y.source)));
     })));
 
@@ -355,5 +420,6 @@
   if (["en", "zh"].includes(wanted.get("lang"))) root.lang = wanted.get("lang");
   theme(["light", "dark"].includes(wanted.get("theme")) ? wanted.get("theme") : "");
   label();
+  size_label();
   choose({ step: d ? steps.findIndex((step) => step.label === d.label) : record.loss }, false);
 })();

@@ -24,7 +24,7 @@ from backlight.refusal import describe
 from backlight.source import statement
 from backlight.trace import constant, user_source
 
-__all__ = ["Edge", "Explanation", "Record", "Step", "explain"]
+__all__ = ["Edge", "Explanation", "Record", "Step", "explain", "rule_text", "traced_rule"]
 
 SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 Numbers = Any  # an array of numbers, or a tuple of them for a mapping with several outputs
@@ -176,7 +176,7 @@ def _labels(nodes: list[Node]) -> list[str]:
 def _described(node: Node) -> str:
     if node.kind == "constant" and node.shape == ():
         return f"{node.value:g}" if node.dtype.kind in "iuf" else str(node.value)
-    return node.operation
+    return node.operation.removesuffix("_to")  # broadcast_to reads as "broadcast"
 
 
 def _numbers(gradient: Any, node: Node) -> Numbers | None:
@@ -207,23 +207,31 @@ def _edges(passed: list[Passed], nodes: list[Node], gradients: dict[Node, Any]) 
             to=ids[target],
             gradient=_numbers(one.gradient, node),
             local=local.node.value if isinstance(local, Array) else local,
-            rule=_rule(one),
+            rule=rule_text(one),
             contribution=one.contribution.node.value,
             running=_running(gradients[target], several, position),
             readers=len(several),
         )
 
 
-def _rule(one: Passed) -> str:
+def rule_text(one: Passed) -> str:
     """The local derivative of an elementwise mapping, or the contribution of a structural one, as a formula."""
+    what, symbols = traced_rule(one)
+    return formula(what, symbols) if isinstance(what, Node) else f"{what:g}".replace("-", "−")
+
+
+def traced_rule(one: Passed) -> tuple[Node | float, dict[Node, str]]:
+    """What a rule recorded (a number if it is constant), and what ``x``, ``y`` and ``g`` are in it."""
     node = one.node
     names = ["x"] if len(node.inputs) == 1 else [f"x{k + 1}" for k in range(len(node.inputs))]
     symbols = dict(zip(node.inputs, names, strict=True)) | {node: "y"}
     if isinstance(node.primitive, Elementwise):
-        return formula(one.local.node, symbols) if isinstance(one.local, Array) else f"{one.local:g}".replace("-", "−")
-    if isinstance(one.gradient, Array):
+        return one.local.node if isinstance(one.local, Array) else one.local, symbols
+    if isinstance(one.gradient, tuple):
+        symbols |= {member.node: f"g[{k}]" for k, member in enumerate(one.gradient)}
+    else:
         symbols[one.gradient.node] = "g"
-    return formula(one.contribution.node, symbols)
+    return one.contribution.node, symbols
 
 
 def _running(gradient: Any, several: list[Passed], position: int) -> Numbers:

@@ -25,7 +25,8 @@ class Row(NamedTuple):
     to: str
     shape: str
     value: str
-    local: str
+    local: str  # in numbers; empty where the rule carries whole arrays
+    rule: str  # as a formula; empty where the local derivative is one constant
     gradient: str
     contribution: str
     source: str
@@ -56,14 +57,17 @@ def backward_rows(record: Record) -> Iterator[Row]:
     for edge in record.edges:
         step, to = record.steps[edge.step], record.steps[edge.to]
         shape = "×".join(map(str, to.shape)) if to.shape else ""
-        source = place(step)
-        local, gradient, passed = _local(edge), summary(edge.gradient), summary(edge.contribution)
-        yield Row(step.label, to.label, shape, summary(step.value), local, gradient, passed, source)
+        local, rule = _local(edge)
+        numbers = summary(edge.gradient), summary(edge.contribution)
+        yield Row(step.label, to.label, shape, summary(step.value), local, rule, *numbers, place(step))
 
 
-def _local(edge: Edge) -> str:
-    """The local derivative in numbers, or the rule that passes ``g`` on where it is not one number for each element."""
-    return f"g ↦ {edge.rule}" if edge.local is None else summary(edge.local)
+def _local(edge: Edge) -> tuple[str, str]:
+    """The local derivative in numbers and as a formula, or the rule that passes ``g`` on where it is not a number."""
+    if edge.local is None:
+        return "", f"g ↦ {edge.rule}"
+    numbers = summary(edge.local)
+    return numbers, "" if edge.rule == numbers else edge.rule
 
 
 def backward_table(record: Record) -> Table:
@@ -72,24 +76,37 @@ def backward_table(record: Record) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column(choose("node y → input x", "节点 y → 输入 x"), no_wrap=True)
-    table.add_column(choose("value y", "值 y"), justify="right", style="cyan")
-    table.add_column(choose("local ∂y/∂x", "局部导数 ∂y/∂x"), justify="right", style="green")
-    table.add_column(choose("incoming g", "传入梯度 g"), justify="right", style="yellow")
-    table.add_column(choose("contribution to x", "对 x 的贡献"), justify="right", style="bold yellow")
+    table.add_column(choose("value y", "值 y"), justify="right", style="cyan", no_wrap=True)
+    table.add_column(choose("local ∂y/∂x", "局部导数 ∂y/∂x"), justify="right", style="green", overflow="fold")
+    table.add_column(choose("incoming g", "传入梯度 g"), justify="right", style="yellow", no_wrap=True)
+    table.add_column(choose("contribution", "贡献"), justify="right", style="bold yellow", no_wrap=True)
     table.add_column(choose("source", "源代码行"), style="dim", no_wrap=True)
     for row in backward_rows(record):
         edge = Text.assemble((row.node, "bold"), " → ", row.to, (f" {row.shape}" if row.shape else "", "dim"))
-        table.add_row(edge, *map(Text, (row.value, row.local, row.gradient, row.contribution, row.source)))
+        local = Text("\n").join([Text(text) for text in (row.rule, row.local) if text])
+        table.add_row(edge, Text(row.value), local, Text(row.gradient), Text(row.contribution), Text(row.source))
     return table
 
 
 def backward_lines(record: Record) -> Iterator[str]:
     """The rows as plain lines, a few for each edge, for narrow terminals and for files."""
+    heads = (
+        ("value y", "值 y"),
+        ("local ∂y/∂x", "局部 ∂y/∂x"),
+        ("incoming g", "传入 g"),
+        ("contribution", "贡献"),
+    )
+    words = [choose(*head) for head in heads]
+    width = max(map(_cells, words)) + 2
     for row in backward_rows(record):
-        yield f"{row.node} → {row.to} {row.shape}".rstrip() + (f"   ({row.source})" if row.source else "")
-        yield f"  {choose('value y', '值 y')}: {row.value}"
-        yield f"  {choose('local ∂y/∂x', '局部导数 ∂y/∂x')}: {row.local}"
-        yield f"  {choose('incoming g', '传入梯度 g')}: {row.gradient}"
-        yield f"  {choose('contribution', '贡献')}: {row.contribution}"
+        yield f"{row.node} → {row.to} {row.shape}".rstrip() + (f"   {row.source}" if row.source else "")
+        local = f"{row.local}   = {row.rule}" if row.local and row.rule else row.local or row.rule
+        for word, text in zip(words, (row.value, local, row.gradient, row.contribution), strict=True):
+            yield f"  {word}{' ' * (width - _cells(word))}{text}"
+
+
+def _cells(text: str) -> int:
+    """How many columns a text takes: two for each Chinese character."""
+    return sum(2 if "\u4e00" <= letter <= "\u9fff" else 1 for letter in text)

@@ -7,22 +7,26 @@ boolean or a decision, so that its derivative is zero wherever it exists.
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
 
 from backlight.array import FUNCTIONS, Array, as_array, refuse_write
-from backlight.errors import ArgumentError, DTypeError, RangeError, ShapeError, UnsupportedError, message
+from backlight.errors import ArgumentError, AxisError, DTypeError, ShapeError, UnsupportedError, message
 from backlight.messages import MESSAGES
 from backlight.numpy_api.texts import TEXTS
 from backlight.primitive import REGISTRY as P
 from backlight.refusal import describe
 from backlight.trace import user_source
+from backlight.tree import flatten, unflatten
 
 __all__ = [
     "CONSTANT",
     "argument_error",
+    "as_float",
     "as_inexact",
     "axes_of",
     "axis_of",
@@ -32,6 +36,7 @@ __all__ = [
     "fold",
     "here",
     "implements",
+    "implements_strictly",
     "kept",
     "newer",
     "operand",
@@ -57,6 +62,28 @@ def implements(*functions: Any) -> Callable[[F], F]:
     def enter(implementation: F) -> F:
         for function in functions:
             FUNCTIONS[function] = implementation
+        return implementation
+
+    return enter
+
+
+def implements_strictly(*functions: Any) -> Callable[[F], F]:
+    """Enter the decorated function like ``implements``; NumPy is asked first whether it takes such arguments.
+
+    For functions that cost little, and whose arguments can be wrong in many ways.
+    """
+
+    def enter(implementation: F) -> F:
+        @wraps(implementation)
+        def strict(*args: Any, **kwargs: Any) -> Any:
+            leaves, structure = flatten((args, kwargs))
+            plain, options = unflatten(structure, [x.node.value if type(x) is Array else x for x in leaves])
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                functions[0](*plain, **options)
+            return implementation(*args, **kwargs)
+
+        implements(*functions)(strict)
         return implementation
 
     return enter
@@ -95,10 +122,10 @@ def unsupported_option(function: str, option: str, instead: str) -> UnsupportedE
 
 
 def axis_of(axis: Any, ndim: int) -> int:
-    """One axis as a non-negative int; raises ``RangeError`` outside the array."""
+    """One axis as a non-negative int; raises ``AxisError`` outside the array."""
     axis = operator.index(axis)
     if not -ndim <= axis < ndim:
-        raise RangeError(message("api_axis", here(), axis=axis, ndim=ndim, last=ndim - 1))
+        raise AxisError(message("api_axis", here(), axis=axis, ndim=ndim, last=ndim - 1))
     return axis % ndim  # type: ignore[no-any-return]
 
 
@@ -151,6 +178,16 @@ def as_inexact(x: Any) -> Any:
     return x if x.dtype.kind in "fc" else P.cast(x, dtype=np.dtype(float))
 
 
+def as_float(x: Any, *, name: str = "") -> Any:
+    """What NumPy's floating-point ufuncs make of their input: small integers become small floats.
+
+    Of a function with a ``name``, complex numbers are refused.
+    """
+    if x.dtype.kind == "c" and name:
+        raise DTypeError(message("complex_refused", here(), function=name, operand=describe(x)))
+    return x if x.dtype.kind in "fc" else P.cast(x, dtype=np.result_type(x.dtype, np.float16))
+
+
 def promote(*xs: Any, dtype: Any = None) -> list[Array]:
     """The operands as Arrays of one dtype: NumPy's rules, in which Python's numbers have no dtype of their own."""
     if dtype is None:
@@ -169,9 +206,10 @@ def read(x: Any) -> Any:
     return x
 
 
-def deliver(result: Any, out: Any, casting: Any = "same_kind") -> Any:
+def deliver(result: Any, out: Any, casting: Any = "same_kind", *, spread: bool = False) -> Any:
     """Write ``result`` into ``out`` where one was given, with NumPy's check of the dtype.
 
+    Ufuncs ``spread`` a result over a larger ``out``; for other functions the shapes must be the same.
     Raises ``UnsupportedError`` for a traced result and a plain array: the array could not remember where it came from.
     """
     if isinstance(out, tuple):
@@ -185,6 +223,8 @@ def deliver(result: Any, out: Any, casting: Any = "same_kind") -> Any:
         return out
     result = operand(result)
     if result.shape != out.shape:
+        if not spread:
+            raise refuse_write(out, result.shape)
         try:
             result = P.broadcast_to(result, shape=out.shape)
         except ShapeError:

@@ -8,7 +8,18 @@ import numpy as np
 
 from backlight import views
 from backlight.array import Array
-from backlight.numpy_api.common import as_inexact, axis_of, cast, constant, implements, newer, operand, promote, read
+from backlight.numpy_api.common import (
+    as_inexact,
+    axis_of,
+    cast,
+    constant,
+    implements,
+    implements_strictly,
+    newer,
+    operand,
+    promote,
+    read,
+)
 from backlight.numpy_api.shape import along, expand_dims, moveaxis, stack
 from backlight.primitive import REGISTRY as P
 
@@ -128,7 +139,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     return Array(y.node) if copy else y
 
 
-@implements(np.linspace)
+@implements_strictly(np.linspace)
 def linspace(
     start: Any,
     stop: Any,
@@ -156,7 +167,7 @@ def linspace(
     return (y, width / steps if steps > 0 else width * np.nan) if retstep else y
 
 
-@implements(np.logspace)
+@implements_strictly(np.logspace)
 def logspace(
     start: Any, stop: Any, num: Any = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: Any = 0
 ) -> Any:
@@ -165,7 +176,7 @@ def logspace(
     return y if dtype is None else cast(y, dtype)
 
 
-@implements(np.geomspace)
+@implements_strictly(np.geomspace)
 def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: Any = 0) -> Any:
     """Numbers of which each is the same multiple of the one before."""
     start, stop = promote(start, stop, dtype=np.result_type(operand(start).dtype, operand(stop).dtype, float))

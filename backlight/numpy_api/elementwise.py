@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
-from math import log, pi
+from math import pi
 from typing import Any
 
 import numpy as np
 
 from backlight import views
 from backlight.array import FUNCTIONS, Array, elementwise
-from backlight.numpy_api.common import CONSTANT, as_inexact, cast, constant, deliver, implements, operand, promote, read
+from backlight.errors import DTypeError, message
+from backlight.numpy_api.common import (
+    CONSTANT,
+    as_float,
+    as_inexact,
+    cast,
+    constant,
+    deliver,
+    here,
+    implements,
+    operand,
+    promote,
+    read,
+)
 from backlight.primitive import REGISTRY as P
 from backlight.primitive import Elementwise
+from backlight.refusal import describe
 
 __all__ = ["absolute", "clip", "register_primitives", "where"]
 
@@ -41,7 +55,7 @@ def absolute(x: Any) -> Any:
 @implements(np.fabs)
 def fabs(x: Any) -> Any:
     """``|x|`` as a real floating-point number."""
-    return P.absolute(as_inexact(operand(x)))
+    return P.absolute(as_float(operand(x), name="np.fabs"))
 
 
 @implements(np.sign)
@@ -58,6 +72,8 @@ def sign(x: Any) -> Any:
 def conjugate(x: Any) -> Any:
     """The complex conjugate; a real number is its own."""
     x = operand(x)
+    if x.dtype.kind == "b":
+        return cast(x, np.int8)  # as NumPy's ufunc
     return P.conjugate(x) if x.dtype.kind == "c" else Array(x.node)
 
 
@@ -76,27 +92,30 @@ def imag(val: Any) -> Any:
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """The angle ``arctan2(imag, real)``."""
-    z = as_inexact(operand(z))
-    y = P.arctan2(imag(z), real(z))
+    z = operand(z)
+    y = P.arctan2(imag(z), real(z)) if z.dtype.kind != "b" else P.arctan2(0.0, cast(z, float))
     return y * (180 / pi) if deg else y
 
 
 @implements(np.positive)
 def positive(x: Any) -> Any:
     """``+x``."""
-    return Array(operand(x).node)
+    x = operand(x)
+    if x.dtype.kind == "b":
+        raise DTypeError(message("api_boolean", here(), function="np.positive"))
+    return Array(x.node)
 
 
 @implements(np.deg2rad, np.radians)
 def radians(x: Any) -> Any:
     """Degrees to radians."""
-    return as_inexact(operand(x)) * (pi / 180)
+    return as_float(operand(x), name="np.radians") * (pi / 180)
 
 
 @implements(np.rad2deg, np.degrees)
 def degrees(x: Any) -> Any:
     """Radians to degrees."""
-    return as_inexact(operand(x)) * (180 / pi)
+    return as_float(operand(x), name="np.degrees") * (180 / pi)
 
 
 @implements(np.float_power)
@@ -116,7 +135,7 @@ def divmod(x1: Any, x2: Any) -> Any:
 @implements(np.modf)
 def modf(x: Any) -> Any:
     """The fractional and the whole part, both with the sign of ``x``."""
-    x = as_inexact(operand(x))
+    x = as_float(operand(x), name="np.modf")
     whole = P.trunc(x)
     endless = P.isinf(x)
     return P.where(endless, P.copysign(0.0, x), x - P.where(endless, 0, whole)), whole
@@ -125,7 +144,7 @@ def modf(x: Any) -> Any:
 @implements(np.frexp)
 def frexp(x: Any) -> Any:
     """The mantissa (0.5 ≤ |m| < 1) and the exponent of ``x = m · 2**e``; the exponent is constant."""
-    x = as_inexact(operand(x))
+    x = as_float(operand(x), name="np.frexp")
     mantissa, exponent = np.frexp(read(x))
     nonzero = np.isfinite(mantissa) & (mantissa != 0)
     half = np.where(nonzero, exponent, 0) // 2  # in two steps: 2**-e alone overflows for the smallest numbers
@@ -136,8 +155,10 @@ def frexp(x: Any) -> Any:
 @implements(np.ldexp)
 def ldexp(x1: Any, x2: Any) -> Any:
     """``x1 · 2**x2``."""
-    x1 = as_inexact(operand(x1))
-    return x1 * P.exp2(cast(operand(x2), x1.dtype))
+    x1, x2 = as_float(operand(x1), name="np.ldexp"), operand(x2)
+    if x2.dtype.kind not in "biu":
+        raise DTypeError(message("api_whole", here(), function="np.ldexp", operand=describe(x2)))
+    return x1 * P.exp2(cast(x2, x1.dtype))
 
 
 @implements(np.nextafter)
@@ -168,6 +189,8 @@ def i0(x: Any) -> Any:
     and every x whose result is finite.
     """
     x = as_inexact(operand(x))
+    if x.dtype.kind == "c":
+        raise DTypeError(message("complex_refused", here(), function="np.i0", operand=describe(x)))
     circle = np.cos(np.arange(256) * (2 * pi / 256)).astype(x.dtype)
     y = P.exp(P.reshape(x, shape=(*x.shape, 1)) * circle)
     return P.sum(y, axis=(len(x.shape),)) / 256
@@ -193,13 +216,20 @@ def clip(
     low = a_min if min is None else min
     high = a_max if max is None else max
     y: Any = Array(x.node)
-    if low is not None:
+    if low is not None and not _out_of_reach(low, x.dtype, -1):
         y = P.where(P.less(y, low), low, y)
-    if high is not None:
+    if high is not None and not _out_of_reach(high, x.dtype, 1):
         y = P.where(P.greater(y, high), high, y)
     if where is not True:
         y = P.where(where, y, x if out is None else out)
-    return deliver(y, out)
+    return deliver(y, out, spread=True)
+
+
+def _out_of_reach(bound: Any, dtype: Any, side: int) -> bool:
+    """Whether a Python integer lies beyond all that an integer dtype holds, so that it bounds nothing."""
+    if type(bound) is not int or dtype.kind not in "iu":
+        return False
+    return bound > np.iinfo(dtype).max if side > 0 else bound < np.iinfo(dtype).min
 
 
 @implements(np.nan_to_num)
@@ -333,8 +363,8 @@ FUNCTIONS[np.where] = where
 
 def _widened(x: Any, outside: Any) -> Any:
     """``x`` as complex numbers, if any of them lies outside the real domain."""
-    x = as_inexact(operand(x))
-    complex_dtype = np.complex64 if x.dtype == np.float32 else np.result_type(x.dtype, np.complex128)
+    x = as_float(operand(x))
+    complex_dtype = np.complex64 if x.dtype in (np.float16, np.float32) else np.result_type(x.dtype, np.complex128)
     return cast(x, complex_dtype) if x.dtype.kind == "f" and np.any(outside(read(x))) else x
 
 
@@ -347,28 +377,8 @@ def _real_or_complex(function: Any, name: str, outside: Any) -> None:
 
 for _name in ("sqrt", "log", "log2", "log10"):
     _real_or_complex(getattr(np.emath, _name), _name, lambda x: x < 0)
-_real_or_complex(np.emath.arctanh, "arctanh", lambda x: abs(x) > 1)
-
-
-@implements(np.emath.arccos)
-def arccos(x: Any) -> Any:
-    """The angle whose cosine is ``x``, complex where ``|x| > 1``.
-
-    Kahan's formula ``-2i log((sqrt(1+x) + i sqrt(1-x)) / sqrt(2))`` stays on one side of the branch cuts, where such
-    numbers lie, with its derivative too ("Branch cuts for complex elementary functions", 1987).
-    """
-    z = _widened(x, lambda v: abs(v) > 1)
-    if z.dtype.kind == "f":
-        return P.arccos(z)
-    below = P.sqrt(P.negative(z - 1))  # -(z - 1) and not 1 - z: the sign of the imaginary zero matters
-    return -2j * (P.log(P.sqrt(z + 1) + 1j * below) - log(2) / 2)
-
-
-@implements(np.emath.arcsin)
-def arcsin(x: Any) -> Any:
-    """The angle whose sine is ``x``, complex where ``|x| > 1``."""
-    z = _widened(x, lambda v: abs(v) > 1)
-    return P.arcsin(z) if z.dtype.kind == "f" else pi / 2 - arccos(z)
+for _name in ("arccos", "arcsin", "arctanh"):
+    _real_or_complex(getattr(np.emath, _name), _name, lambda x: abs(x) > 1)
 
 
 @implements(np.emath.logn)
@@ -380,4 +390,5 @@ def logn(n: Any, x: Any) -> Any:
 @implements(np.emath.power)
 def power(x: Any, p: Any) -> Any:
     """``x ** p``, complex where ``x`` is negative."""
-    return P.power(_widened(x, lambda v: v < 0), operand(p))
+    x, p = operand(x), operand(p)
+    return P.power(_widened(x, lambda v: v < 0) if np.any(np.less(read(x), 0)) else x, p)

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from backlight.numpy_api.common import argument_error, axes_of, axis_of, cast, deliver, implements, operand
+from backlight.numpy_api.common import (
+    argument_error,
+    axes_of,
+    axis_of,
+    cast,
+    deliver,
+    implements,
+    implements_strictly,
+    operand,
+)
 from backlight.numpy_api.shape import along, concatenate, roll
 from backlight.primitive import REGISTRY as P
 
@@ -189,13 +198,13 @@ def _shifted(x: Any, axes: Any, sign: int) -> Any:
     return roll(x, steps, chosen)
 
 
-@implements(np.fft.fftshift)
+@implements_strictly(np.fft.fftshift)
 def fftshift(x: Any, axes: Any = None) -> Any:
     """Frequency zero moved to the middle."""
     return _shifted(x, axes, 1)
 
 
-@implements(np.fft.ifftshift)
+@implements_strictly(np.fft.ifftshift)
 def ifftshift(x: Any, axes: Any = None) -> Any:
     """Frequency zero moved back to the front."""
     return _shifted(x, axes, -1)

@@ -432,15 +432,9 @@ def _squared(x: Any) -> Any:
     return P.square(P.real(x)) + P.square(P.imag(x)) if x.dtype.kind == "c" else P.square(x)
 
 
-def _safe_root(square: Any) -> Any:
-    """√square, whose derivative at 0 is taken as 0: the subgradient of a norm that does not move."""
-    zero = P.equal(square, 0)
-    return P.where(zero, 0, P.sqrt(P.where(zero, 1, square)))
-
-
 def _vector_norm(x: Any, order: Any, axes: tuple[int, ...]) -> Any:
     if order is None or order == 2:
-        return _safe_root(P.sum(_squared(x), axis=axes))
+        return P.norm(x, axis=axes)
     if order == np.inf:
         return P.max(_modulus(x), axis=axes)
     if order == -np.inf:
@@ -459,7 +453,7 @@ def _vector_norm(x: Any, order: Any, axes: tuple[int, ...]) -> Any:
 
 def _matrix_norm(x: Any, order: Any, rows: int, columns: int) -> Any:
     if order in (None, "fro", "f"):
-        return _safe_root(P.sum(_squared(x), axis=tuple(sorted((rows, columns)))))
+        return P.norm(x, axis=tuple(sorted((rows, columns))))
     if order in (2, -2, "nuc"):
         rest = tuple(axis for axis in range(x.ndim) if axis not in (rows, columns))
         s = svdvals(P.transpose(x, axes=(*rest, rows, columns)))
@@ -488,7 +482,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     a = as_inexact(operand(x))
     if axis is None and (ord is None or (ord in ("fro", "f") and a.ndim == 2) or (ord == 2 and a.ndim == 1)):
         axes = tuple(range(a.ndim))
-        y = _safe_root(P.sum(_squared(a), axis=axes))
+        y = P.norm(a, axis=axes)
     else:
         given = tuple(range(a.ndim)) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
         axes = axes_of(tuple(given), a.ndim)

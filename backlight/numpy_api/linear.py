@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,11 @@ from backlight.numpy_api.common import (
     axis_of,
     cast,
     implements,
+    implements_strictly,
     operand,
     promote,
     raveled,
     read,
-    unsupported_option,
 )
 from backlight.numpy_api.shape import concatenate, moveaxis, stack
 from backlight.numpy_api.signal import convolve
@@ -73,7 +75,7 @@ def triu(m: Any, k: int = 0) -> Any:
     return _triangle(m, False, k)
 
 
-@implements(np.vander)
+@implements_strictly(np.vander)
 def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     """The powers of each element as a row."""
     x = operand(x)
@@ -118,11 +120,11 @@ def _coefficients(p: Any) -> Any:
     return raveled(x)
 
 
-@implements(np.polyval)
+@implements_strictly(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """``p[0] x**(n-1) + … + p[n-1]`` by Horner's rule."""
     p, x = _coefficients(p), operand(x)
-    y: Any = P.multiply(x, 0)
+    y: Any = operand(np.zeros(x.shape, x.dtype)[()])
     for k in range(p.size):
         y = y * x + p[k]
     return y
@@ -139,25 +141,25 @@ def _sum(a1: Any, a2: Any, sign: int) -> Any:
     return p + q if sign > 0 else p - q
 
 
-@implements(np.polyadd)
+@implements_strictly(np.polyadd)
 def polyadd(a1: Any, a2: Any) -> Any:
     """The sum of two polynomials."""
     return _sum(a1, a2, 1)
 
 
-@implements(np.polysub)
+@implements_strictly(np.polysub)
 def polysub(a1: Any, a2: Any) -> Any:
     """The difference of two polynomials."""
     return _sum(a1, a2, -1)
 
 
-@implements(np.polymul)
+@implements_strictly(np.polymul)
 def polymul(a1: Any, a2: Any) -> Any:
     """The product of two polynomials: the convolution of their coefficients."""
     return convolve(_coefficients(a1), _coefficients(a2))
 
 
-@implements(np.polyder)
+@implements_strictly(np.polyder)
 def polyder(p: Any, m: int = 1) -> Any:
     """The ``m``-th derivative of a polynomial."""
     p = _coefficients(p)
@@ -166,7 +168,7 @@ def polyder(p: Any, m: int = 1) -> Any:
     return p
 
 
-@implements(np.polyint)
+@implements_strictly(np.polyint)
 def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     """The ``m``-th integral of a polynomial, with the constants ``k``."""
     p = as_inexact(_coefficients(p))
@@ -179,7 +181,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-@implements(np.polydiv)
+@implements_strictly(np.polydiv)
 def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
     """Quotient and remainder of two polynomials."""
     u, v = promote(as_inexact(_coefficients(u)), as_inexact(_coefficients(v)))
@@ -191,7 +193,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
         quotient.append(d)
         rest = concatenate((rest[:k], rest[k : k + v.size] - d * v, rest[k + v.size :]))
     y = stack(quotient) if quotient else operand(np.zeros(1, u.dtype))
-    numbers = np.asarray(rest.node.value)
+    numbers = np.asarray(read(rest))
     first = 0
     while first < numbers.size - 1 and np.allclose(numbers[first], 0, rtol=1e-14):
         first += 1
@@ -202,6 +204,7 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
 def poly(seq_of_zeros: Any) -> Any:
     """The polynomial with these roots: the product of ``(x - root)``."""
     roots = as_inexact(operand(seq_of_zeros))
+    roots = cast(roots, float) if roots.dtype == np.float16 else roots
     if len(roots.shape) == 2:
         roots = np.linalg.eigvals(roots)  # the characteristic polynomial of a matrix
     y: Any = operand(np.ones(1, roots.dtype))
@@ -213,7 +216,7 @@ def poly(seq_of_zeros: Any) -> Any:
     return y
 
 
-@implements(np.roots)
+@implements_strictly(np.roots)
 def roots(p: Any) -> Any:
     """The roots of a polynomial: the eigenvalues of its companion matrix.
 
@@ -236,16 +239,35 @@ def roots(p: Any) -> Any:
 
 @implements(np.polyfit)
 def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
-    """The polynomial of degree ``deg`` closest to the points: least squares by QR."""
-    if full or cov:
-        raise unsupported_option("np.polyfit", "full or cov", "np.linalg.inv(A.T @ A) with A = np.vander(x, deg + 1)")
+    """The polynomial of degree ``deg`` closest to the points: least squares, of least norm where several are.
+
+    With ``full`` also the residuals, rank, singular values and ``rcond``, with ``cov`` the covariance of the
+    coefficients. Warns like NumPy where the points do not determine the polynomial.
+    """
     x, y = promote(as_inexact(operand(x)), as_inexact(operand(y)))
-    left, right = vander(x, int(deg) + 1), y
+    order = operator.index(deg) + 1
+    if order < 1 or len(x.shape) != 1 or not x.size or len(y.shape) not in (1, 2) or y.shape[0] != x.size:
+        raise argument_error("polyfit", "api_polyfit", x=x.shape, y=y.shape, deg=deg)
+    left, right = vander(x, order), y
     if w is not None:
-        w = operand(w)
+        w = as_inexact(operand(w))
         column = P.reshape(w, shape=(w.size, 1))
         left, right = left * column, right * (column if len(right.shape) > 1 else w)
+    rcond = x.size * np.finfo(x.dtype).eps if rcond is None else rcond
     scale = np.sqrt(np.sum(np.square(left), axis=0))
-    q, r = np.linalg.qr(left / scale)
-    c = np.linalg.solve(r, q.T @ right)
-    return c / (P.reshape(scale, shape=(scale.size, 1)) if len(c.shape) > 1 else scale)
+    left = left / scale
+    c, residuals, rank, s = np.linalg.lstsq(left, right, rcond)
+    c = c / (P.reshape(scale, shape=(order, 1)) if len(c.shape) > 1 else scale)
+    if full:
+        return c, residuals, rank, s, rcond
+    if read(rank) != order:
+        warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=4)
+    if not cov:
+        return c
+    spread = np.linalg.inv(left.T @ left) / np.outer(scale, scale)
+    noise: Any = 1
+    if cov != "unscaled":
+        if x.size <= order:
+            raise argument_error("polyfit", "api_polyfit_cov", points=x.size, order=order)
+        noise = residuals / (x.size - order)
+    return c, (spread if len(y.shape) == 1 else P.reshape(spread, shape=(order, order, 1))) * noise

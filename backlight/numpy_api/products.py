@@ -294,6 +294,8 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     >>> dot(backlight.array([1.0, 2.0]), [3.0, 4.0])
     backlight.array(11.)
     """
+    if out is None and getattr(a, "ndim", 0) == 2 == getattr(b, "ndim", 0):
+        return matmul(a, b)  # the ordinary call, without detours
     a, b = operand(a), operand(b)
     if not a.ndim or not b.ndim:
         return deliver(P.multiply(a, b), out)

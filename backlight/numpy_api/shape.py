@@ -19,12 +19,12 @@ from backlight.numpy_api.common import (
     constant,
     deliver,
     implements,
+    implements_strictly,
     newer,
     operand,
     promote,
     raveled,
     read,
-    unsupported_option,
 )
 from backlight.primitive import REGISTRY as P
 
@@ -43,6 +43,8 @@ def along(axis: int, index: Any) -> tuple[Any, ...]:
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     """The same elements in another shape; one length may be -1. Order ``F`` counts the first axis fastest."""
     x = operand(a)
+    if order not in ("C", "F", "A"):
+        raise argument_error("reshape", "api_mode", came=repr(order), known="'C', 'F', 'A'")
     shape = tuple(map(int, shape)) if isinstance(shape, tuple | list | np.ndarray) else (int(shape),)
     if -1 in shape:
         known = -prod(shape)
@@ -60,6 +62,8 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any
 def ravel(a: Any, order: str = "C") -> Any:
     """The elements along one axis."""
     x = operand(a)
+    if order not in ("C", "F", "A", "K"):
+        raise argument_error("ravel", "api_mode", came=repr(order), known="'C', 'F', 'A', 'K'")
     return reshape(x, (x.size,), "F") if order == "F" else views.ravel(x)
 
 
@@ -189,7 +193,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     return tuple(broadcast_to(x, shape) for x in xs)
 
 
-@implements(np.meshgrid)
+@implements_strictly(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """A grid of coordinates from one array of them for each axis."""
     xs = [raveled(operand(x)) for x in xi]
@@ -295,7 +299,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
 # -- Splitting -------------------------------------------------------------------------------------------------------
 
 
-@implements(np.array_split)
+@implements_strictly(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
     """Pieces along an axis: that many (as equal as can be), or cut at the positions given."""
     x = operand(ary)
@@ -351,7 +355,7 @@ def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Any, ...]:
 # -- Repeating and turning ---------------------------------------------------------------------------------------------
 
 
-@implements(np.tile)
+@implements_strictly(np.tile)
 def tile(A: Any, reps: Any) -> Any:
     """The array laid out ``reps`` times along each axis."""
     x = operand(A)
@@ -364,7 +368,7 @@ def tile(A: Any, reps: Any) -> Any:
     return P.reshape(y, shape=tuple(int(r) * n for r, n in zip(counts, shape, strict=True)))
 
 
-@implements(np.repeat)
+@implements_strictly(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Each element ``repeats`` times in a row (one count for all, or one for each)."""
     x = operand(a)
@@ -433,13 +437,13 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return swapaxes(flip(x, j), i, j) if k % 4 == 1 else flip(swapaxes(x, i, j), j)
 
 
-@implements(np.resize)
+@implements_strictly(np.resize)
 def resize(a: Any, new_shape: Any) -> Any:
     """The elements repeated in order until ``new_shape`` is full."""
     x = raveled(operand(a))
     shape = tuple(new_shape) if isinstance(new_shape, tuple | list) else (int(new_shape),)
     if x.size == 0:
-        return operand(np.resize(x.value, shape))
+        return operand(np.resize(x.node.value, shape))
     return P.reshape(x[np.arange(prod(shape)) % x.size], shape=shape)
 
 
@@ -471,7 +475,7 @@ def _members(value: Any) -> list[Any]:
     return list(value) if _is_row(value) else [value]
 
 
-@implements(np.pad)
+@implements_strictly(np.pad)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """The array with a border: of constants, of its own elements, of a ramp or of a statistic."""
     x = operand(array)
@@ -498,7 +502,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         lengths = _pairs(kwargs.get("stat_length"), ndim)
         return _bordered(x, widths, lambda x, axis: _statistics(x, axis, lengths[axis], _BY_STATISTIC[mode]))
     if mode in _BY_POSITION:
-        raise unsupported_option("np.pad", "reflect_type='odd'", "2 * edge - np.pad(x, width, mode)")
+        return _turned(x, widths, mode == "symmetric")
     raise argument_error("pad", "api_pad_mode", mode=mode)
 
 
@@ -518,6 +522,26 @@ def _bordered(x: Any, widths: Sequence[tuple[int, int]], border: Any) -> Any:
                     lifted = value if len(value.shape) == len(shape) else P.reshape(value, shape=(1,) * len(shape))
                     parts.append(P.broadcast_to(lifted, shape=tuple(shape)))
             x = P.concatenate(*parts, axis=axis)
+    return x
+
+
+def _turned(x: Any, widths: Sequence[tuple[int, int]], with_edge: bool) -> Any:
+    """A border that goes on as the array would, turned by 180° about its end: ``2 · edge - reflected``.
+
+    A border wider than the array is turned again and again, in pieces that are whole periods as in NumPy.
+    """
+    for axis, (before, after) in enumerate(widths):
+        period = x.shape[axis]
+        while before or after:
+            size = x.shape[axis]
+            skip = 0 if with_edge or period == 1 else 1
+            most = size // period * period if not skip else (size - 1) // (period - 1) * (period - 1)
+            left, right = min(before, most), min(after, most)
+            first, last = x[along(axis, slice(0, 1))], x[along(axis, slice(-1, None))]
+            head = np.flip(x[along(axis, slice(skip, skip + left))], axis)
+            tail = np.flip(x[along(axis, slice(size - skip - right, size - skip))], axis)
+            x = P.concatenate(2 * first - head, x, 2 * last - tail, axis=axis)
+            before, after = before - left, after - right
     return x
 
 

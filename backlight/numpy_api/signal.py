@@ -14,6 +14,7 @@ from backlight.numpy_api.common import (
     axis_of,
     cast,
     implements,
+    implements_strictly,
     operand,
     promote,
     raveled,
@@ -138,7 +139,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: Any = -1) -> Any:
 # -- Interpolation -----------------------------------------------------------------------------------------------------
 
 
-@implements(np.interp)
+@implements_strictly(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """The broken line through the points (xp, fp), read at ``x``; differentiable in ``x``, ``xp`` and ``fp``."""
     x, xp, fp = (as_inexact(operand(each)) for each in (x, xp, fp))
@@ -187,6 +188,8 @@ def _slide(x: Any, kernel: Any, mode: str) -> Any:
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """``y[n] = Σ a[m] v[n - m]``: one sequence slides, reversed, over the other."""
     a, v = promote(a, v)
+    if len(a.shape) > 1 or len(v.shape) > 1:
+        raise argument_error("convolve", "api_one_axis", shapes=[a.shape, v.shape])
     a, v = raveled(a), raveled(v)
     if not a.size or not v.size:
         raise argument_error("convolve", "api_empty")
@@ -199,7 +202,9 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """``y[n] = Σ a[n + m] conj(v[m])``: one sequence slides over the other."""
     a, v = promote(a, v)
-    a, v = raveled(a), np.conjugate(raveled(v))
+    if len(a.shape) != 1 or len(v.shape) != 1:
+        raise argument_error("correlate", "api_one_axis", shapes=[a.shape, v.shape])
+    v = np.conjugate(v)
     if not a.size or not v.size:
         raise argument_error("correlate", "api_empty")
     if v.size > a.size:

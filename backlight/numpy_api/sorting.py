@@ -17,6 +17,7 @@ from backlight.numpy_api.common import (
     deliver,
     here,
     implements,
+    implements_strictly,
     operand,
     promote,
     raveled,
@@ -90,6 +91,8 @@ def _positions(indices: Any, mode: str, count: int) -> Any:
         index = cast(index, np.intp) if isinstance(index, Array) else index.astype(np.intp)
     if mode == "raise":
         return index
+    if mode not in ("wrap", "clip"):
+        raise argument_error("take", "api_mode", came=repr(mode), known="'raise', 'wrap', 'clip'")
     return index % count if mode == "wrap" else np.clip(index, 0, count - 1)
 
 
@@ -127,7 +130,7 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     return x[_grid(x, index, axis_of(axis, len(x.shape)))]
 
 
-@implements(np.compress)
+@implements_strictly(np.compress)
 def compress(condition: Any, a: Any, axis: Any = None, out: Any = None) -> Any:
     """The slices along ``axis`` where the condition holds."""
     return take(a, np.flatnonzero(read(condition)), axis, out)
@@ -139,7 +142,7 @@ def extract(condition: Any, arr: Any) -> Any:
     return take(arr, np.flatnonzero(read(condition)))
 
 
-@implements(np.select)
+@implements_strictly(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """The first choice whose condition holds, element by element."""
     if len(condlist) != len(choicelist):
@@ -152,12 +155,13 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return y
 
 
-@implements(np.choose)
+@implements_strictly(np.choose)
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """From a list of arrays, the one that ``a`` names, element by element."""
     xs = promote(*choices)
     number = operand(_positions(a, mode, len(xs)))
-    if mode == "raise" and number.size and not 0 <= int(number.value.min()) <= int(number.value.max()) < len(xs):
+    named = number.node.value
+    if mode == "raise" and named.size and not 0 <= int(named.min()) <= int(named.max()) < len(xs):
         raise argument_error("choose", "api_choose", count=len(xs))
     shape = np.broadcast_shapes(number.shape, *[x.shape for x in xs])
     y: Any = P.broadcast_to(xs[0], shape=shape)

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from backlight.array import Array
+from backlight.errors import DTypeError, message
 from backlight.numpy_api.common import (
     argument_error,
     as_inexact,
     axes_of,
     cast,
     deliver,
+    here,
     implements,
+    implements_strictly,
     kept,
     operand,
     promote,
@@ -25,6 +28,7 @@ from backlight.numpy_api.common import (
 )
 from backlight.numpy_api.reduce import mean
 from backlight.primitive import REGISTRY as P
+from backlight.refusal import describe
 
 __all__ = ["average", "cov", "median", "percentile", "quantile"]
 
@@ -82,11 +86,14 @@ def _quantile(
     skip_nan: bool,
 ) -> Any:
     if weights is not None:
-        raise unsupported_option(f"np.{function}", "weights", "np.average(x, weights=w)")
+        return deliver(_weighted(function, a, q, axis, method, keepdims, weights), out)
     if method not in _POSITION:
         raise argument_error(function, "api_method", method=method, known=", ".join(_POSITION))
     x, level = operand(a), _level(q, a)
-    if x.dtype.kind == "b" or (x.dtype.kind != "f" and method not in _DISCRETE):
+    if x.dtype.kind in "cb" and "median" not in function:
+        key = "complex_refused" if x.dtype.kind == "c" else "api_boolean"
+        raise DTypeError(message(key, here(), function=f"np.{function}", operand=describe(x)))
+    if x.dtype.kind == "b" or (x.dtype.kind not in "fc" and method not in _DISCRETE):
         x = cast(x, float)
     numbers = np.asarray(level.node.value if isinstance(level, Array) else level)
     if not ((numbers >= 0) & (numbers <= 1)).all():
@@ -101,6 +108,24 @@ def _quantile(
     full = (*level.shape, *(kept(x.shape, axes) if keepdims else shape))
     y = P.reshape(y, shape=full) if full else y[0, 0]
     return deliver(y, out)
+
+
+def _weighted(function: str, a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any) -> Any:
+    """Where elements have weights, a quantile is one of them: NumPy says which, and the gradient is all its own."""
+    x = operand(a)
+    share = {"quantile": 1, "nanquantile": 1}.get(function, 100)
+    level = read(q) * share
+    wanted = np.asarray(
+        getattr(np, function)(read(x), level, axis, None, False, method, keepdims, weights=read(weights))
+    )
+    axes = axes_of(axis, len(x.shape))
+    rest = tuple(i for i in range(len(x.shape)) if i not in axes)
+    count, width = prod(x.shape[i] for i in axes), prod(x.shape[i] for i in rest)
+    lines = P.reshape(P.transpose(x, axes=(*axes, *rest)), shape=(count, width))
+    numbers = wanted.reshape(-1, 1, width)
+    place = np.argmax(np.equal(read(lines), numbers), axis=1)
+    y = P.where(np.isnan(numbers[:, 0]), np.nan, lines[place, np.arange(width)])
+    return P.reshape(y, shape=wanted.shape) if wanted.shape else y[0, 0]
 
 
 def _picked(ordered: Any, level: Any, method: str, skip_nan: bool) -> Any:
@@ -138,8 +163,8 @@ def _level(q: Any, a: Any) -> Any:
     """``q`` as numbers; one Python number takes the dtype of the elements, as in NumPy."""
     if isinstance(q, Array):
         return as_inexact(q)
-    weak = type(q) in (int, float) and operand(a).dtype.kind == "f"
-    level = np.asarray(q, operand(a).dtype if weak else None)
+    weak = type(q) in (int, float) and operand(a).dtype.kind in "fc"
+    level = np.asarray(q, operand(a).dtype.type(0).real.dtype if weak else None)
     return level if level.dtype.kind == "f" else level.astype(float)
 
 
@@ -308,7 +333,7 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
 # -- Counting ----------------------------------------------------------------------------------------------------------
 
 
-@implements(np.bincount)
+@implements_strictly(np.bincount)
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number occurs, or the sum of the weights of its occurrences; differentiable in the weights."""
     index = np.asarray(read(x))

@@ -144,4 +144,48 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the weights have shape {weights} and the array {shape}; expected the same shape, or that of axis=.",
         "权重的形状为 {weights}，数组为 {shape}；应为相同形状，或 axis= 所指轴的形状。",
     ),
+    "numpy_refused": (
+        "{function} cannot be called like this.\nNumPy says: {reason}\n"
+        "Write instead: the arguments that np.{function} takes; help(np.{function}) lists them.",
+        "{function} 不能这样调用。\nNumPy 的说明：{reason}\n"
+        "改写为：np.{function} 所接受的参数；help(np.{function}) 列出了它们。",
+    ),
+    "numpy_unsupported": (
+        "{function} is called in a way that NumPy allows, but that has no mapping here: {reason}\n"
+        "Write instead: the same with other arguments, or with x.value where no gradient is needed.",
+        "{function} 的这种调用 NumPy 允许，但这里没有对应的映射：{reason}\n"
+        "改写为：换用其他参数；不需要梯度的地方用 x.value。",
+    ),
+    "complex_refused": (
+        "{function} is defined for real numbers only, and {operand} is complex.\n"
+        "Write instead: {function} of np.real(z), np.imag(z) or np.abs(z).",
+        "{function} 只对实数有定义，而 {operand} 是复数。\n"
+        "改写为：对 np.real(z)、np.imag(z) 或 np.abs(z) 使用 {function}。",
+    ),
+    "api_whole": (
+        "{function} takes whole numbers here, and {operand} is none.\nWrite instead: n.astype(int).",
+        "{function} 在此处要求整数，而 {operand} 不是。\n改写为：n.astype(int)。",
+    ),
+    "api_boolean": (
+        "{function} is not defined for truth values.\nWrite instead: x.astype(float).",
+        "{function} 对布尔值没有定义。\n改写为：x.astype(float)。",
+    ),
+    "api_polyfit": (
+        "points of shapes {x} and {y} cannot be fitted with degree {deg}; expected one x and one y for each point, and "
+        "a degree of 0 or more.",
+        "形状为 {x} 和 {y} 的点无法用 {deg} 次多项式拟合；应为每个点各有一个 x 和一个 y，次数不小于 0。",
+    ),
+    "api_polyfit_cov": (
+        "{points} points leave nothing over to estimate the errors of {order} coefficients from; expected more points, "
+        'or cov="unscaled".',
+        '{points} 个点不足以估计 {order} 个系数的误差；应有更多的点，或使用 cov="unscaled"。',
+    ),
+    "api_mode": (
+        "{came} is not one of {known}.",
+        "{came} 不是 {known} 之一。",
+    ),
+    "api_one_axis": (
+        "arrays of shapes {shapes} came; expected sequences with one axis. Write instead: x.ravel().",
+        "传入的数组形状为 {shapes}；应为只有一个轴的序列。改写为：x.ravel()。",
+    ),
 }

@@ -28,9 +28,9 @@ from backlight.refusal import describe
 __all__ = ["apply"]
 
 
-def apply(ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def apply(ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """What ``__array_ufunc__`` does when a plain table look-up is not enough."""
-    return _METHODS[method](ufunc, HOOK.known(ufunc), inputs, dict(kwargs))
+    return _METHODS[method](ufunc, HOOK.known(ufunc), inputs, options)
 
 
 # -- A call ------------------------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def _call(ufunc: Any, function: Any, inputs: tuple[Any, ...], options: dict[str,
     dtype = options.pop("dtype", None)
     casting = options.pop("casting", "same_kind")
     signature = options.pop("signature", options.pop("sig", None))
-    options.pop("order", None)
+    np.zeros(0).astype(float, options.pop("order", "K"), casting)  # NumPy refuses what is no order and no casting rule
     options.pop("subok", None)
     if signature is not None:
         raise unsupported_option(f"np.{ufunc.__name__}", "signature", "dtype=")
@@ -61,7 +61,7 @@ def _call(ufunc: Any, function: Any, inputs: tuple[Any, ...], options: dict[str,
     for result, target in zip(results, outs, strict=True):
         if where is not True:
             result = _masked(result, where, target)
-        delivered.append(deliver(result, target, casting))
+        delivered.append(deliver(result, target, casting, spread=True))
     return delivered[0] if len(delivered) == 1 else tuple(delivered)
 
 

@@ -21,11 +21,11 @@ LN2 = math.log(2.0)
 
 
 def _chain(g: Any, local: Any) -> Any:
-    out = np.multiply(g, local)
-    total = np.vdot(out, out).real  # the cheapest question whether every product is finite; an overflow only costs time
-    if total - total != 0:
-        out = np.where((g == 0) | (local == 0), out.dtype.type(0), out)[()]
-    return out
+    out = g * local
+    total: Any = np.vdot(out, out) if type(out) is np.ndarray else out  # the cheapest question whether all are finite:
+    if total - total == 0:  # ∞ - ∞ and nan - nan are nan; a sum of squares that overflows only costs time
+        return out
+    return np.where((g == 0) | (local == 0), np.zeros_like(out), out)[()]
 
 
 def _where(c: Any, x1: Any, x2: Any) -> Any:
@@ -35,7 +35,7 @@ def _where(c: Any, x1: Any, x2: Any) -> Any:
 
 def _won(x1: Any, x2: Any, y: Any, first: Any) -> Any:
     """The local derivative of a choice between two: 1 for the winner, 0 for the loser, half each at a tie."""
-    return P.where(x1 == x2, 0.5, P.cast(first, dtype=y.dtype))
+    return P.where(x1 == x2, y.dtype.type(0.5), first)
 
 
 def _length(x1: Any, x2: Any) -> Any:
@@ -196,6 +196,7 @@ P.enter(
         at_kink="0.5 to each of the two that tie",
         preserves_zero=True,
         singular=True,
+        complex=True,
     ),
     Elementwise(
         name="minimum",
@@ -211,6 +212,7 @@ P.enter(
         at_kink="0.5 to each of the two that tie",
         preserves_zero=True,
         singular=True,
+        complex=True,
     ),
     Elementwise(
         name="fmax",
@@ -229,6 +231,7 @@ P.enter(
         at_kink="0.5 to each of the two that tie",
         preserves_zero=True,
         singular=True,
+        complex=True,
     ),
     Elementwise(
         name="fmin",
@@ -247,6 +250,7 @@ P.enter(
         at_kink="0.5 to each of the two that tie",
         preserves_zero=True,
         singular=True,
+        complex=True,
     ),
     Elementwise(
         name="where",

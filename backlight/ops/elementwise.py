@@ -33,6 +33,36 @@ def _sigmoid(x: Any) -> Any:
         return np.reciprocal(1 + np.exp(-_as_float(x)))
 
 
+def _sech_squared(x: Any) -> Any:
+    x = _as_float(x)
+    e = np.exp(-2 * (np.where(np.signbit(x.real), -x, x)[()] if x.dtype.kind == "c" else np.abs(x)))
+    return 4 * e / np.square(1 + e)
+
+
+def _root_of_one_minus_square(x: Any) -> Any:
+    """√(1 - x²) in factors, so that nothing cancels near ±1.
+
+    A complex x has a root of each factor: their product has the branch cuts of arcsin, where the sign of an imaginary
+    zero says on which side x lies. ``x - 1`` keeps that sign (-0 - 0 = -0), ``1 - x`` and ``x + 1`` lose it
+    (Kahan, "Branch cuts for complex elementary functions", 1987).
+    """
+    if x.dtype.kind == "c":
+        return P.sqrt(-(x - 1)) * P.sqrt(x - (-1))
+    return P.sqrt((1 - x) * (1 + x))
+
+
+def _arctan_slope(x: Any) -> Any:
+    """1/(1 + x²), without a square that overflows, or cancels 1 near ±i."""
+    if x.dtype.kind == "c":
+        return P.reciprocal(x - 1j) * P.reciprocal(x + 1j)
+    return P.square(P.reciprocal(P.hypot(1.0, x)))
+
+
+def _arcsinh_slope(x: Any, y: Any) -> Any:
+    """1/√(1 + x²), without a square that overflows; cosh y is that root on the side of the branch cut that y is on."""
+    return P.reciprocal(P.cosh(y) if x.dtype.kind == "c" else P.hypot(1.0, x))
+
+
 # erf(x) = x·p(x²) for |x| < 1 and 1 - exp(-x²)·q((x - 2)/(x + 2)) for 1 <= x <= 6; the coefficients interpolate at
 # Chebyshev nodes in 50-digit arithmetic, with errors of 8e-18 (p) and 4e-17 (q). Beyond 6, erf(x) rounds to 1.
 ERF_NEAR = (
@@ -332,7 +362,7 @@ P.enter(
     Elementwise(
         name="arcsin",
         value=np.arcsin,
-        partials=(lambda x, y: P.reciprocal(P.sqrt((1 - x) * (1 + x))),),
+        partials=(lambda x, y: P.reciprocal(_root_of_one_minus_square(x)),),
         kernel=Map(("arcsin", "x0")),
         why=Why(
             "Near ±1 the sine barely moves, so a small change of x needs a large change of the angle.",
@@ -347,7 +377,7 @@ P.enter(
     Elementwise(
         name="arccos",
         value=np.arccos,
-        partials=(lambda x, y: -P.reciprocal(P.sqrt((1 - x) * (1 + x))),),
+        partials=(lambda x, y: -P.reciprocal(_root_of_one_minus_square(x)),),
         kernel=Map(("arccos", "x0")),
         why=Why(
             "It is a right angle minus arcsin x, so it falls exactly as fast as arcsin climbs.",
@@ -361,7 +391,7 @@ P.enter(
     Elementwise(
         name="arctan",
         value=np.arctan,
-        partials=(lambda x, y: P.reciprocal(1 + P.square(x)),),
+        partials=(lambda x, y: _arctan_slope(x),),
         kernel=Map(("arctan", "x0")),
         why=Why(
             "A slope that is already steep must grow a lot to turn the line a little further: 1/(1 + x²).",
@@ -403,7 +433,7 @@ P.enter(
     Elementwise(
         name="tanh",
         value=np.tanh,
-        partials=(lambda x, y: P.square(P.reciprocal(P.cosh(x))),),  # 1 - y² would lose every digit for large |x|
+        partials=(lambda x, y: P.sech_squared(x),),  # 1 - y² would lose every digit for large |x|
         kernel=Map(("tanh", "x0")),
         why=Why(
             "It follows x near zero and saturates at ±1: once it is full, nudging x hardly moves it.",
@@ -415,9 +445,22 @@ P.enter(
         complex=True,
     ),
     Elementwise(
+        name="sech_squared",
+        value=_sech_squared,
+        partials=(lambda x, y: -2 * y * P.tanh(x),),
+        kernel=Map(("div", 1, ("mul", ("cosh", "x0"), ("cosh", "x0")))),
+        why=Why(
+            "The slope of tanh: a bump of height 1 that fades like 4 exp(-2|x|), by its own size times -2 tanh x.",
+            "tanh 的斜率：高为 1 的小丘，像 4 exp(-2|x|) 那样消退；它的斜率是自身大小乘 -2 tanh x。",
+        ),
+        samples=(REAL,),
+        singular=True,
+        complex=True,
+    ),
+    Elementwise(
         name="arcsinh",
         value=np.arcsinh,
-        partials=(lambda x, y: P.reciprocal(P.sqrt(1 + P.square(x))),),
+        partials=(_arcsinh_slope,),
         kernel=Map(("arcsinh", "x0")),
         why=Why(
             "Like x near zero and like a logarithm far out, in both directions: the slope goes from 1 to 1/|x|.",
@@ -431,7 +474,7 @@ P.enter(
     Elementwise(
         name="arccosh",
         value=np.arccosh,
-        partials=(lambda x, y: P.reciprocal(P.sqrt(x - 1) * P.sqrt(x + 1)),),
+        partials=(lambda x, y: P.reciprocal(P.sqrt(x - 1) * P.sqrt(x - (-1))),),
         kernel=Map(("arccosh", "x0")),
         why=Why(
             "The hanging chain is level at its lowest point, so undoing it starts with an infinite slope at 1.",
@@ -445,7 +488,7 @@ P.enter(
     Elementwise(
         name="arctanh",
         value=np.arctanh,
-        partials=(lambda x, y: P.reciprocal((1 - x) * (1 + x)),),
+        partials=(lambda x, y: P.reciprocal(1 - x) * P.reciprocal(1 + x),),
         kernel=Map(("arctanh", "x0")),
         why=Why(
             "It undoes a saturation: close to ±1 the tiniest step of x stands for a long way before the squashing.",

@@ -126,6 +126,34 @@ def _reverse(
     return contributions
 
 
+def _scan_batch(batched: Sequence[bool], *xs: Any, body: Any, layout: Layout) -> tuple[Any, ...]:
+    """One scan whose body works on all examples at once; every carry has its own value for each of them."""
+    size = _examples(batched, xs)
+    carries, stepped = layout.carries, layout.carries + layout.sequences
+    columns = [
+        _swapped(x) if flag else x for x, flag in zip(xs[carries:stepped], batched[carries:stepped], strict=True)
+    ]
+    together = body.batched((*(True,) * carries, *batched[carries:]), size)
+    out = P.scan(*_per_example(batched, xs, carries, size), *columns, *xs[stepped:], body=together, layout=layout)
+    terms, ends = len(body.graph.outputs) - layout.sums, len(body.graph.outputs)
+    return tuple(_swapped(y) if carries <= k < terms or k >= ends else y for k, y in enumerate(out))
+
+
+def _examples(batched: Sequence[bool], xs: Sequence[Any]) -> int:
+    return next(int(x.shape[0]) for x, flag in zip(xs, batched, strict=True) if flag)
+
+
+def _per_example(batched: Sequence[bool], xs: Sequence[Any], carries: int, size: int) -> list[Any]:
+    """The first carries, those that all examples share repeated for each."""
+    first = list(zip(xs, batched, strict=True))[:carries]
+    return [x if flag else P.broadcast_to(x, shape=(size, *x.shape)) for x, flag in first]
+
+
+def _swapped(x: Any) -> Any:
+    """Steps and examples, the two leading axes, exchanged."""
+    return P.transpose(x, axes=(1, 0, *range(2, x.ndim)))
+
+
 def _absent(g: Any) -> bool:
     """Whether ``g`` is the zero that stands for "no gradient came": a constant, and zero everywhere."""
     return g.dtype.kind not in "fc" or (g.node.kind == "constant" and not g.node.value.any())
@@ -170,6 +198,33 @@ def _while_pullback(
     return contributions
 
 
+def _while_batch(
+    batched: Sequence[bool], *xs: Any, condition: Any, body: Any, carries: int, watched: int
+) -> tuple[Any, ...]:
+    """One loop for all examples, until the condition fails for the last of them; who has finished stands still.
+
+    A finished example is computed on, from where it stands, and the result is not used: a warning would be false.
+    """
+    size = _examples(batched, xs)
+    start = _per_example(batched, xs, carries, size)
+    seen, captured = xs[carries : carries + watched], xs[carries + watched :]
+    flags = ((True,) * carries, tuple(batched[carries : carries + watched]), tuple(batched[carries + watched :]))
+    test, step = body.for_each(condition, flags, size)
+    with np.errstate(all="ignore"):
+        out = P.while_loop(
+            *start,
+            np.zeros(size, np.int64),
+            *seen,
+            *captured,
+            *seen,
+            condition=test,
+            body=step,
+            carries=carries + 1,
+            watched=watched,
+        )
+    return tuple(out[: carries + 1])
+
+
 REGISTRY.enter(
     Structural(
         name="scan",
@@ -185,6 +240,8 @@ REGISTRY.enter(
         ),
         samples=lambda: SAMPLES["scan"](),
         outputs=0,
+        batch=_scan_batch,
+        complex=True,
     ),
     Structural(
         name="while_loop",
@@ -200,5 +257,7 @@ REGISTRY.enter(
         ),
         samples=lambda: SAMPLES["while_loop"](),
         outputs=0,
+        batch=_while_batch,
+        complex=True,
     ),
 )

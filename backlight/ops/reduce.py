@@ -58,8 +58,16 @@ def _refuse_empty(name: str, x: Any, axis: Shape) -> None:
         raise ShapeError(message("empty_reduction", str(user_source() or ""), operation=name, shape=x.shape, axis=axis))
 
 
+def _norm(x: Any, *, axis: Shape) -> Any:
+    if len(axis) == x.ndim:
+        return np.linalg.norm(x)  # a dot product: the sums of NumPy's two ways differ in their last bits
+    return np.sqrt(np.add.reduce((np.conjugate(x) * x).real if x.dtype.kind == "c" else x * x, axis=axis))
+
+
 def _finite_maximum(x: Any, axis: Shape) -> Any:
     """The maximum along ``axis``, which is kept; 0 where it is infinite or there is nothing to compare."""
+    if x.dtype.kind == "c":
+        raise TypeError("it is defined for real numbers only")
     if x.dtype.kind != "f":
         x = x.astype(float)
     top = np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf)
@@ -158,6 +166,21 @@ def _earlier(x: Any, axis: int, step: int) -> Any:
     rest = x.shape[axis] - step
     index = tuple([(0, rest, 1) if i == axis else (0, length, 1) for i, length in enumerate(x.shape)])
     return P.pad(_part(x, axis, step, rest), shape=x.shape, index=index)
+
+
+def _norm_pullback(x: Any, y: Any, g: Any, *, axis: Shape) -> Any:
+    # x/‖x‖ is the same for x/s, whose squares neither over- nor underflow when s is the largest |xᵢ|. So s counts as a
+    # constant; and y, which did underflow where NumPy's squares did, is not used.
+    if x.size == 0:
+        return P.cast(_sum_pullback(x, y, g, axis=axis), dtype=x.dtype)
+    size = P.hypot(P.real(x), P.imag(x)) if x.dtype.kind == "c" else P.absolute(x)
+    largest = P.stop_gradient(P.max(size, axis=axis))
+    largest = _restore(largest, x.shape, axis)
+    zero = P.equal(largest, 0)
+    unit = P.where(zero, 0, x / P.where(zero, 1, largest))
+    squares = P.square(P.real(unit)) + P.square(P.imag(unit)) if x.dtype.kind == "c" else P.square(unit)
+    length = P.sqrt(P.where(zero, 1, _restore(P.sum(squares, axis=axis), x.shape, axis)))
+    return _restore(g, x.shape, axis) * (unit / length)
 
 
 def _logsumexp_pullback(x: Any, y: Any, g: Any, *, axis: Shape) -> Any:
@@ -322,6 +345,22 @@ P.enter(
         samples=_reductions(False),
         at_kink="split evenly among equal minima",
         batch=_batch_axes("min"),
+        complex=True,
+    ),
+    Structural(
+        name="norm",
+        value=_norm,
+        shape=_dropped,
+        pullback=(_norm_pullback,),
+        linear_in=(),
+        kernel=lambda x, *, axis: Reduce("hypot", axis),
+        why=Why(
+            "A length grows when pulled the way its arrow points: the gradient is that direction, x over its norm.",
+            "沿箭头所指的方向拉，长度才会增长，所以梯度就是这个方向：x 除以它的范数。",
+        ),
+        samples=_reductions(True),
+        at_kink="0 at the origin, the tip of a cone",
+        batch=_batch_axes("norm"),
         complex=True,
     ),
     Structural(

@@ -70,7 +70,7 @@ P.enter(
     Elementwise(
         name="logit",
         value=scipy.logit,
-        partials=(lambda x, y: P.reciprocal(x * (1 - x)),),
+        partials=(lambda x, y: P.reciprocal(x) + P.reciprocal(1 - x),),
         kernel=Map(("log", ("div", "x0", ("sub", 1, "x0")))),
         why=Why(
             "It turns a probability into log-odds; near 0 and 1 each further step of certainty costs ever more odds.",

@@ -83,7 +83,7 @@ def _cast(x: Any, *, dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         x = x.real
-    if x.dtype.kind == dtype.kind and x.dtype.itemsize <= dtype.itemsize:
+    if x.dtype.kind == "b" or (x.dtype.kind == dtype.kind and x.dtype.itemsize <= dtype.itemsize):
         return x.astype(dtype)
     with np.errstate(all="ignore"):  # what does not fit becomes ±inf, nan or a wrapped integer, as in NumPy
         return x.astype(dtype)
