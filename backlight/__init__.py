@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from backlight import random
     from backlight.checking import CheckReport, check
     from backlight.loops import cond, fori_loop, scan, while_loop
+    from backlight.ops.special import polygamma
     from backlight.windows import average_pool, convolution, convolution_transpose, max_pool
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "logsumexp",
     "max_pool",
     "one_hot",
+    "polygamma",
     "random",
     "relu",
     "scan",
@@ -94,6 +96,7 @@ _LATER = {  # imported when first asked for, so that importing Backlight costs l
     "convolution_transpose": "windows",
     "fori_loop": "loops",
     "max_pool": "windows",
+    "polygamma": "ops.special",
     "scan": "loops",
     "while_loop": "loops",
 }

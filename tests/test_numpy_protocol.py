@@ -393,7 +393,7 @@ CONSTANTS = [
     lambda x: np.allclose(x, x),
     lambda x: np.array_equal(x, x),
     lambda x: np.array_equiv(x, x),
-    lambda x: np.count_nonzero(x > 0),
+    lambda x: int(np.count_nonzero(x > 0)),  # NumPy 2.0 gives a Python number
     lambda x: np.argwhere(x > 0),
     lambda x: np.flatnonzero(x > 0),
     lambda x: np.nonzero(x)[0],

@@ -484,12 +484,10 @@ def _adjugate(a: Any, *directions: Any) -> Any:
 ORACLES: dict[str, Any] = {
     "fft": _fft,
     "adjugate": _adjugate,
+    "reshape": lambda x, shape: np.reshape(x, shape),
     "pinv": lambda x, rtol: np.linalg.pinv(x, rtol=rtol),
     **{name: getattr(np, name) for name in ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "flip")},
-    **{
-        name: getattr(np, name)
-        for name in ("cumsum", "cumprod", "sort", "broadcast_to", "transpose", "reshape", "matmul")
-    },
+    **{name: getattr(np, name) for name in ("cumsum", "cumprod", "sort", "broadcast_to", "transpose", "matmul")},
     **{name: getattr(np, name) for name in ("conjugate", "real", "imag")},
     **{name: getattr(np.linalg, name) for name in ("cholesky", "solve", "inv", "det", "slogdet", "eigh", "svd")},
     "argsort": lambda x, axis: np.argsort(x, axis=axis, stable=True),
