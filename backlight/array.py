@@ -24,7 +24,7 @@ from backlight.methods import Methods
 from backlight.primitive import HOOK, REGISTRY, Elementwise, Structural
 from backlight.refusal import describe, refuse, refuse_call
 from backlight.source import stores_item
-from backlight.trace import ROOT, Guard, Trace, constant, input_node, state, user_site, user_source
+from backlight.trace import ROOT, Guard, Trace, constant, input_node, state, user_frame, user_source
 
 __all__ = ["FUNCTIONS", "Array", "Lens", "array", "as_array", "elementwise", "plain", "structural"]
 
@@ -442,8 +442,6 @@ class Array(Methods):
     def __ne__(self, other: Any) -> Any:
         return elementwise(REGISTRY.not_equal, self, other)
 
-    # The methods of ndarray stand in `array_methods.py`.
-
 
 def _shown(view: Array) -> Node:
     """What a view reads out of its base, recorded where the base is: whoever looks first has no part in it."""
@@ -536,7 +534,8 @@ def _site() -> Site:
     here = state.__dict__  # one look-up of this thread's state instead of five
     origin = here["origin"]
     if origin is None:
-        code, lasti = user_site()
+        frame = user_frame()
+        code, lasti = (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
         return here["trace"], code, lasti, here["scope"], None, here["kind"]
     node = origin.node
     return here["trace"], node.code, node.lasti, node.scope, origin, "call"
@@ -633,7 +632,9 @@ def array(value: Any, dtype: Any = None, *, name: str | None = None) -> Array:
     converted = _checked(np.array(value, dtype=dtype), value)
     node = input_node(converted, name)
     if name is None:
-        node.code, node.lasti = user_site()
+        frame = user_frame()
+        if frame is not None:
+            node.code, node.lasti = frame.f_code, frame.f_lasti
     return Array(node)
 
 

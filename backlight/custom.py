@@ -122,9 +122,8 @@ class CustomGradient:
         for answer, member in zip(answers, structure.members, strict=True):
             own = _answers(answer, member)
             if len(own) != member.leaves:
-                count = len(own)
                 raise DerivativeError(
-                    message("derivative_count", where, function=name, expected=member.leaves, came=count)
+                    message("derivative_count", where, function=name, expected=member.leaves, came=len(own))
                 )
             found += own
         for k, (leaf, answer) in enumerate(zip(leaves, found, strict=True)):

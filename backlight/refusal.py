@@ -28,7 +28,7 @@ from backlight.primitive import Elementwise, Primitive
 from backlight.trace import is_user_file, user_source, user_variable
 from backlight.tree import flatten, unflatten
 
-__all__ = ["describe", "refuse", "refuse_call"]
+__all__ = ["call_plainly", "describe", "refuse", "refuse_call"]
 
 
 def describe(x: Any) -> str:
@@ -121,18 +121,24 @@ _both: dict[tuple[type[Exception], type[Exception]], type[BacklightError]] = {}
 def _numpys_refusal(numpys: Callable[..., Any], args: Any, kwargs: Any) -> Exception | None:
     """The exception that NumPy raises for the same call on plain values; nothing where it has no objection, or where
     asking would call a function of the user's a second time."""
-    leaves, structure = flatten((args, kwargs))
+    leaves, _ = flatten((args, kwargs))
     if any(callable(leaf) and not isinstance(leaf, type | np.ufunc) for leaf in leaves if not hasattr(leaf, "node")):
         return None
-    plain = [np.array(leaf.node.value)[()] if hasattr(leaf, "node") else copy(leaf) for leaf in leaves]
     try:
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            again, options = unflatten(structure, plain)
-            numpys(*again, **options)
-    except Exception as said:
+        call_plainly(numpys, args, kwargs)
+    except Exception as said:  # whatever NumPy says is the answer
         return said
     return None
+
+
+def call_plainly(numpys: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """NumPy's own function on plain copies of the values, without its warnings: to hear what it objects to."""
+    leaves, structure = flatten((args, kwargs))
+    plain = [np.array(leaf.node.value)[()] if hasattr(leaf, "node") else copy(leaf) for leaf in leaves]
+    again, options = unflatten(structure, plain)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return numpys(*again, **options)
 
 
 def _raised_by_user(trace: TracebackType | None) -> bool:

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType, TracebackType
+from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +29,7 @@ __all__ = [
     "is_user_file",
     "scope",
     "state",
+    "user_frame",
     "user_source",
     "user_variable",
 ]
@@ -118,35 +119,34 @@ def is_user_file(file: str) -> bool:
     return file.startswith(_DEMO) or not file.startswith((_HERE, _NUMPY))
 
 
-def user_site() -> tuple[CodeType | None, int]:
-    """The innermost frame that is neither Backlight's nor NumPy's: its code and the instruction it is at."""
-    frame = sys._getframe(1)
-    while True:
-        code = frame.f_code
-        file = code.co_filename
+def user_frame() -> FrameType | None:
+    """The innermost frame that is neither Backlight's nor NumPy's: where the user's code is now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
         foreign = _foreign.get(file)
         if foreign is None:
             foreign = _foreign[file] = is_user_file(file)
         if foreign:
-            return code, frame.f_lasti
-        if frame.f_back is None:
-            return None, 0
+            return frame
         frame = frame.f_back
+    return None
 
 
 def user_variable(value: Any) -> str | None:
     """The name by which the user's innermost function knows this very object."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_user_file(frame.f_code.co_filename):
-        frame = frame.f_back
+    frame = user_frame()
     names = [] if frame is None else [name for name, held in frame.f_locals.items() if held is value]
     return names[0] if names else None
 
 
 def user_source() -> Source | None:
     """The user's file and line that is being executed."""
-    code, lasti = user_site()
-    return None if code is None else Source(code.co_filename, line_of(code, lasti), code.co_qualname)
+    frame = user_frame()
+    if frame is None:
+        return None
+    code = frame.f_code
+    return Source(code.co_filename, line_of(code, frame.f_lasti), code.co_qualname)
 
 
 def constant(value: Any, dtype: Any = None) -> Node:

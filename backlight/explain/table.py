@@ -92,6 +92,8 @@ def backward_table(record: Record) -> Table:
 
 def backward_lines(record: Record) -> Iterator[str]:
     """The rows as plain lines, a few for each edge, for narrow terminals and for files."""
+    from rich.cells import cell_len, set_cell_size
+
     heads = (
         ("value y", "值 y"),
         ("local ∂y/∂x", "局部 ∂y/∂x"),
@@ -99,14 +101,9 @@ def backward_lines(record: Record) -> Iterator[str]:
         ("contribution", "贡献"),
     )
     words = [choose(*head) for head in heads]
-    width = max(map(_cells, words)) + 2
+    width = max(map(cell_len, words)) + 2
     for row in backward_rows(record):
         yield f"{row.node} → {row.to} {row.shape}".rstrip() + (f"   {row.source}" if row.source else "")
         local = f"{row.local}   = {row.rule}" if row.local and row.rule else row.local or row.rule
         for word, text in zip(words, (row.value, local, row.gradient, row.contribution), strict=True):
-            yield f"  {word}{' ' * (width - _cells(word))}{text}"
-
-
-def _cells(text: str) -> int:
-    """How many columns a text takes: two for each Chinese character."""
-    return sum(2 if "\u4e00" <= letter <= "\u9fff" else 1 for letter in text)
+            yield f"  {set_cell_size(word, width)}{text}"

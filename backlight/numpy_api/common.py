@@ -7,7 +7,6 @@ boolean or a decision, so that its derivative is zero wherever it exists.
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -19,9 +18,8 @@ from backlight.errors import ArgumentError, AxisError, DTypeError, ShapeError, U
 from backlight.messages import MESSAGES
 from backlight.numpy_api.texts import TEXTS
 from backlight.primitive import REGISTRY as P
-from backlight.refusal import describe
+from backlight.refusal import call_plainly, describe
 from backlight.trace import user_source
-from backlight.tree import flatten, unflatten
 
 __all__ = [
     "CONSTANT",
@@ -76,11 +74,7 @@ def implements_strictly(*functions: Any) -> Callable[[F], F]:
     def enter(implementation: F) -> F:
         @wraps(implementation)
         def strict(*args: Any, **kwargs: Any) -> Any:
-            leaves, structure = flatten((args, kwargs))
-            plain, options = unflatten(structure, [x.node.value if type(x) is Array else x for x in leaves])
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                functions[0](*plain, **options)
+            call_plainly(functions[0], args, kwargs)
             return implementation(*args, **kwargs)
 
         implements(*functions)(strict)
