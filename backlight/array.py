@@ -218,7 +218,7 @@ class Array(Methods):
         node = self.node
         value = convert(node.value)
         if state.trace is not ROOT:
-            state.trace.guards.append(Guard(node, value, user_source()))
+            state.trace.guards.append(Guard(node, value, user_source(), convert))
         return value
 
     def _stored(self, convert: Callable[[Any], Any]) -> Any:
@@ -546,6 +546,8 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
 
     Without an Array among the inputs nothing is recorded and plain NumPy values come back.
     """
+    if state.postpone and primitive.dtypes is not None:
+        return _postponed(primitive, [as_array(x) for x in inputs], params)
     nodes: list[Any] = []
     values: list[Any] = []
     traced = False
@@ -582,6 +584,19 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
     return tuple(
         Array(Node(REGISTRY.item, (whole,), {"k": k}, part.shape, part.dtype, part, *site))
         for k, part in enumerate(out)
+    )
+
+
+def _postponed(primitive: Structural, inputs: list[Array], params: dict[str, Any]) -> tuple[Array, ...]:
+    """Record a primitive of several outputs that runs only if somebody looks at one of them."""
+    assert primitive.dtypes is not None
+    site = _site()
+    whole = Node(primitive, tuple(x.node for x in inputs), params, None, None, None, *site[:-1], "part")
+    shapes = primitive.shape(*(x.shape for x in inputs), **params)
+    dtypes = primitive.dtypes(*(x.dtype for x in inputs), **params)
+    return tuple(
+        Array(Node(REGISTRY.item, (whole,), {"k": k}, shape, dtype, None, *site))
+        for k, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True))
     )
 
 

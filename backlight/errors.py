@@ -14,7 +14,10 @@
     ├── ConversionError (TypeError)      a traced value handed to code that wants a plain number or array
     ├── DerivativeError (ValueError)     a user-made derivative with the wrong shape, count or value
     ├── DataError (ValueError)           a data file that is missing or damaged
+    ├── CompileError (TypeError)         a function that cannot be compiled, where strict=True asks for it
     └── RecordError (TypeError)          an incomplete record in a primitive table
+
+    CompileWarning (UserWarning)         a function that runs as it is because it cannot be compiled
 
 Each message states where (the user's line), what came, what was expected and what to write instead.
 ``BACKLIGHT_LANG`` (``en`` or ``zh``) chooses the language; without it the locale does.
@@ -33,6 +36,8 @@ __all__ = [
     "AxisError",
     "BacklightError",
     "CallError",
+    "CompileError",
+    "CompileWarning",
     "ConversionError",
     "DTypeError",
     "DataError",
@@ -103,6 +108,14 @@ class DerivativeError(BacklightError, ValueError):
 
 class DataError(BacklightError, ValueError):
     """A data file that is missing, damaged or not what its name says."""
+
+
+class CompileError(BacklightError, TypeError):
+    """A function that cannot be compiled, where ``strict=True`` says that it must be."""
+
+
+class CompileWarning(UserWarning):
+    """A function runs as it is, because it cannot be compiled, or is traced again and again."""
 
 
 class RecordError(BacklightError, TypeError):

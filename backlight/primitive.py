@@ -257,6 +257,7 @@ class Structural:
     at_kink: str = ""  # the convention at ties and kinks, in words
     domain: str = "real"
     outputs: int = 1  # more than one: value returns a tuple (0: as many as it returns)
+    dtypes: Callable[..., Any] | None = None  # the dtypes of the outputs, for a mapping that may be run later
     batch: Callable[..., Any] | None = None  # batch(batched, *xs, **params): the same with a leading axis of examples
     complex: bool = False
     transient: bool = False  # made at run time, for one call: belongs to no table

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple
@@ -41,11 +41,12 @@ _foreign: dict[str, bool] = {}  # file -> whether it is the user's
 
 
 class Guard(NamedTuple):
-    """A place where Python read a traced value (``if``, ``int()``, ``float()``) and what it saw there."""
+    """A place where Python read a traced value (``if``, ``int()``, ``float()``), what it saw there, and how it read."""
 
     node: Node
     value: Any
     source: Source | None
+    read: Callable[[Any], Any]
 
 
 class Trace:
@@ -109,6 +110,7 @@ class _State(threading.local):
         self.scope: tuple[str, ...] = ()
         self.origin: Origin | None = None
         self.kind = "call"  # "part" while one of NumPy's functions is being composed
+        self.postpone = False  # whether loops are only recorded, and run when somebody looks at what they give
 
 
 state = _State()

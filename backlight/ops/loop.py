@@ -83,6 +83,11 @@ def _scan_shape(*shapes: Any, body: Any, layout: Layout) -> tuple[Any, ...]:
     return (*shapes[:carries], *stacked, *outputs[terms:], *befores)
 
 
+def _scan_dtypes(*dtypes: Any, body: Any, layout: Layout) -> tuple[Any, ...]:
+    made = tuple(node.dtype for node in body.graph.outputs)
+    return (*made, *(dtypes[: layout.carries] if layout.history else ()))
+
+
 def _scan_pullback(
     xs: Sequence[Any], y: Sequence[Any], g: Sequence[Any], needed: Sequence[bool], *, body: Any, layout: Layout
 ) -> list[Any]:
@@ -240,6 +245,7 @@ REGISTRY.enter(
         ),
         samples=lambda: SAMPLES["scan"](),
         outputs=0,
+        dtypes=_scan_dtypes,
         batch=_scan_batch,
         complex=True,
     ),

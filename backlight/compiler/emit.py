@@ -1,0 +1,572 @@
+"""From a group to the text of its kernel: rows of vectors, folds along the rows, and the edges of products.
+
+A kernel walks over an index space (rows, columns); vectors run along the columns. What a row's fold gives is a scalar
+of that row; a row with folds is walked once per *stage*, and what a later stage needs again stays in registers when
+the row is short, and otherwise is read again, computed again where that is cheap, or kept in a work area.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from backlight.compiler.expression import combine, evaluate, identity, load_as, memory_kind, register_kind, store_as
+from backlight.compiler.ir import Function, Value, lanes, scalar, vector
+from backlight.compiler.kernels import merged
+from backlight.compiler.plan import Group, Member, Tensor
+from backlight.compiler.views import View, over, refined, tidy
+
+__all__ = ["Body", "RowKernel", "Space", "TileEdge", "expression_cost", "short"]
+
+UNROLLED = 8  # vectors in a row that stay in registers
+GRAIN = 4096  # elements that are worth a piece of their own
+PIECES = 64  # the most pieces a kernel is cut into
+
+_DEAR = {"exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "pow", "erf", "erfc", "sin", "cos", "div"}
+_DEAR |= {"sqrt", "tan", "cbrt", "sinh", "cosh", "arctan", "atan2", "gammaln", "log_ndtr", "erfinv", "erfcinv"}
+
+
+def expression_cost(expression: Any) -> int:
+    """A measure of work: simple operations count 1, functions 10."""
+    if not isinstance(expression, tuple):
+        return 0
+    return (10 if expression[0] in _DEAR else 1) + sum(expression_cost(each) for each in expression[1:])
+
+
+def short(count: int, width: int) -> int:
+    """The lanes to use for rows of ``count``: no more than the power of two above it."""
+    lanes = 1
+    while lanes < min(count, width):
+        lanes *= 2
+    return lanes
+
+
+@dataclass(slots=True)
+class Body:
+    """What every kernel has while it is written: the function, the pointers to the tensors' memory, a work area."""
+
+    b: Function
+    pointers: dict[Tensor, Value]
+    width: int
+    scratch: Value
+    used: int = 0  # bytes of the work area
+
+    def pointer(self, tensor: Tensor) -> Value:
+        return self.pointers[tensor.memory()]
+
+    def room(self, count: int) -> Value:
+        """The next ``count`` bytes of the work area."""
+        place = self.b.at(self.scratch, self.used, "i8")
+        self.used += -(-count // 64) * 64
+        return place
+
+
+class Space:
+    """The axes of a kernel's rows, its columns, and where each view stands in terms of them."""
+
+    def __init__(self, rows: int, columns: int | None, views: Sequence[View]) -> None:
+        size = rows * (columns or 1)
+        lengths = refined(((rows, 1), (columns or 1, 1)), *(view.digits for view in views))
+        assert lengths is not None
+        strides = [over(view.digits, lengths) for view in views]
+        split = len(lengths)
+        if columns is None:
+            together, maps = merged(lengths, (*strides, over(((size, 1),), lengths)))
+            self.columns = together[-1] if together else 1
+            self.rows = together[:-1]
+            column_of = [each[-1] if together else 0 for each in maps]
+            row_of = [each[:-1] for each in maps]
+        else:
+            split -= 1 if columns > 1 else 0
+            self.columns = columns
+            self.rows, row_of_all = merged(lengths[:split], tuple(each[:split] for each in strides))
+            row_of = list(row_of_all)
+            column_of = [each[split] if columns > 1 else 0 for each in strides]
+        self.count = prod(self.rows)
+        self.row_strides = dict(zip(views, row_of, strict=False))
+        self.column_stride = dict(zip(views, column_of, strict=False))
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Where a vector stands in its row: ``place`` the index of its first column, ``key`` names it."""
+
+    place: Any
+    mask: Value | None
+    key: Any
+    values: dict[Tensor, Value] = field(default_factory=dict)
+    loads: dict[View, Value] = field(default_factory=dict)
+
+
+class RowKernel:
+    """The kernel of a group of kind ``"loops"``, or ``"reduce"``, whose core is a sum over axes outside the rows."""
+
+    def __init__(self, group: Group, width: int) -> None:
+        self.group = group
+        self.element_views = list(
+            dict.fromkeys(
+                v if m.level == "element" or m.fold else _per_row(v, group.columns or 1)
+                for m in group.members
+                for v in m.inputs
+                if v.tensor.group is not group
+            )
+        )
+        self.folded: tuple[int, ...] = ()
+        self.parts = {
+            m.tensor: View(m.tensor, m.tensor.offset, m.tensor.digits) for m in group.members if m.tensor.home == "part"
+        }
+        views = [*self.element_views, *self.parts.values()]
+        rows, columns = group.rows, group.columns
+        if group.kind == "reduce":
+            views, rows, columns = self._core_views(views), 1, None
+            rows = group.size
+        self.space = Space(rows if columns else group.size, columns, views)
+        self.width = short(self.space.columns, width)
+        self.chunk_count = -(-self.space.columns // self.width)
+        self.has_folds = any(m.fold for m in group.members)
+        self.unrolled = self.chunk_count <= UNROLLED and self.has_folds
+        self.by_rows = self.space.count >= 8 or self.has_folds or self.chunk_count == 1
+        self.cached: set[Tensor] = set()
+        if not self.unrolled:
+            self._choose_cached()
+
+    # -- The core of a reduction
+
+    def _core_views(self, views: list[View]) -> list[View]:
+        """The views of the kept space; the core's view is split into its kept and its folded part."""
+        (view,) = self.group.reads
+        size = self.group.size
+        lengths = refined(view.digits, ((size, 1), (view.size // size, 1)))
+        assert lengths is not None
+        strides = over(view.digits, lengths)
+        split, inner = len(lengths), view.size // size
+        while inner > 1:
+            split -= 1
+            inner //= lengths[split]
+        self.folded, (self.folded_strides,) = merged(lengths[split:], (strides[split:],))
+        self.core_view = View(view.tensor, view.offset, tidy(tuple(zip(lengths[:split], strides[:split], strict=True))))
+        return [*views, self.core_view]
+
+    def _sum(self, chunk: _Chunk) -> Value:
+        """The core's result at ``chunk``: a loop over the folded axes, four running sums against latency."""
+        b, view = self.body.b, self.core_view
+        dtype, name = view.tensor.dtype, self.group.core
+        kind = vector(register_kind(dtype), self.width)
+        start = b.const(kind, identity(name, dtype))
+        sums = [b.variable(kind, start) for _ in range(4)]
+        base = self._base(view)
+
+        def step(index: Value, slot: int, before: Value) -> None:
+            shift = index * self.folded_strides[-1] + before
+            x = self._vector(view, b.at(base, shift, memory_kind(dtype)), chunk)
+            sums[slot].set(combine(b, name, sums[slot].get(), x, dtype))
+
+        def nest(axis: int, before: Value) -> None:
+            length = self.folded[axis]
+            if axis < len(self.folded) - 1:
+                with b.loop(length) as i:
+                    nest(axis + 1, before + i * self.folded_strides[axis])
+                return
+            with b.loop(length - length % 4, step=4) as i:
+                for slot in range(4):
+                    step(i + slot, slot, before)
+            for rest in range(length % 4):
+                step(b.const("i64", length - length % 4 + rest), rest, before)
+
+        if self.folded:
+            nest(0, b.const("i64", 0))
+        else:
+            sums[0].set(self._vector(view, base, chunk))
+        a, c, d, e = (each.get() for each in sums)
+        return combine(b, name, combine(b, name, a, c, dtype), combine(b, name, d, e, dtype), dtype)
+
+    # -- Pieces
+
+    @property
+    def pieces(self) -> int:
+        work = max(self.group.size, prod(self.folded) * self.group.size)
+        wanted = max(1, min(PIECES, work // GRAIN))
+        limit = self.space.count if self.by_rows else self.chunk_count
+        return min(wanted, limit)
+
+    def write(self, body: Body, piece: Value) -> None:
+        """The code of one piece."""
+        self.body = body
+        b = body.b
+        self.invariant: dict[View, Value] = {}
+        for view in self.element_views:
+            if view.is_scalar and not _immediate(view):
+                self.invariant[view] = self._scalar(view, b.at(body.pointer(view.tensor), view.offset, self._kind(view)))
+        pieces = self.pieces
+        if self.by_rows:
+            first, last = _share(piece, pieces, self.space.count)
+            with b.loop(last, first) as row:
+                self._row(row, None)
+        else:
+            first, last = _share(piece, pieces, self.chunk_count)
+            for r in range(self.space.count):
+                self._row(b.const("i64", r), (first, last))
+
+    def _row(self, row: Value, span: tuple[Value, Value] | None) -> None:
+        b = self.body.b
+        self.index: list[Value] = []
+        rest = row
+        for n in reversed(self.space.rows):
+            self.index.insert(0, rest % n if len(self.index) < len(self.space.rows) - 1 else rest)
+            rest = rest // n
+        self.row = row
+        self.bases: dict[View, Value] = {}
+        self.per_row: dict[Tensor, Value] = {}
+        self.row_loads: dict[View, Value] = {}
+        self.kept: dict[tuple[Tensor, Any], Value] = {}
+        self.areas: dict[Tensor, Value] = {}
+        for view in self.parts.values():
+            self._base(view)
+        for view in (*self.element_views, *([self.core_view] if self.group.kind == "reduce" else [])):
+            if not _immediate(view):
+                self._base(view)
+                if self.space.column_stride[view] == 0 and view not in self.invariant:
+                    self.row_loads[view] = self._scalar(view, self._base(view))
+        stages = max((m.stage + m.fold for m in self.group.members), default=0)
+        for stage in range(stages + 1):
+            for member in self.group.members:
+                if member.level == "row" and not member.fold and member.stage == stage:
+                    self.per_row[member.tensor] = self._row_value(member)
+            self._stage(stage, span)
+        for member in self.group.members:
+            if member.level == "row" and member.tensor.is_stored:
+                place = b.at(self.body.pointer(member.tensor), row, memory_kind(member.tensor.dtype))
+                b.store(store_as(b, self.per_row[member.tensor], member.tensor.dtype), place)
+
+    def _stage(self, stage: int, span: tuple[Value, Value] | None) -> None:
+        b = self.body.b
+        members = [m for m in self.group.members if m.stage == stage]
+        stores = [m.tensor for m in members if m.level == "element" and (m.tensor.is_stored or m.tensor in self.cached)]
+        result = self.group.result
+        if result is not None and result.is_stored:
+            stores.insert(0, result)
+        folds = [m for m in members if m.fold]
+        if not stores and not folds:
+            return
+        slots = 1 if self.unrolled or not folds else 4
+        sums = {
+            m: [b.variable(self._register(m.tensor.dtype), identity(m.kernel, m.tensor.dtype)) for _ in range(slots)]
+            for m in folds
+        }
+        trees: dict[Member, list[Value]] = {m: [] for m in folds}
+
+        def work(chunk: _Chunk, slot: int) -> None:
+            for tensor in stores:
+                self._put(tensor, self._value(tensor, chunk, stage), chunk)
+            for m in folds:
+                x = self._input(m.inputs[0], chunk, stage)
+                if chunk.mask is not None:
+                    x = chunk.mask.select(x, b.const(x.kind, identity(m.kernel, m.tensor.dtype)))
+                if self.unrolled:
+                    trees[m].append(x)
+                else:
+                    sums[m][slot].set(combine(b, m.kernel, sums[m][slot].get(), x, m.tensor.dtype))
+
+        self._chunks(work, span, slots)
+        for m in folds:
+            parts = trees[m] if self.unrolled else [each.get() for each in sums[m]]
+            step: Callable[[Value, Value], Value] = lambda x, y, m=m: combine(b, m.kernel, x, y, m.tensor.dtype)
+            while len(parts) > 1:
+                parts = [step(*parts[k : k + 2]) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)]
+            self.per_row[m.tensor] = b.fold(parts[0], step)
+
+    def _chunks(self, work: Callable[[_Chunk, int], None], span: Any, slots: int) -> None:
+        b, width, columns = self.body.b, self.width, self.space.columns
+        full, tail = divmod(columns, width)
+        mask = b.first_lanes(tail, width) if tail else None
+        if self.unrolled or (full + (tail > 0) <= 2 and span is None):
+            for k in range(full):
+                work(_Chunk(b.const("i64", k * width), None, k), 0)
+            if tail:
+                work(_Chunk(b.const("i64", full * width), mask, full), 0)
+            return
+        if span is not None:
+            first, last = span
+            whole = last.lt(full).select(last, b.const("i64", full))
+            with b.loop(whole, first) as k:
+                work(_Chunk(k * width, None, None), 0)
+            if tail:
+                with b.when(last.gt(full)):
+                    work(_Chunk(b.const("i64", full * width), mask, None), 0)
+            return
+        even = full - full % slots
+        with b.loop(even * width, step=slots * width) as c:
+            for slot in range(slots):
+                work(_Chunk(c + slot * width, None, None), slot)
+        for k in range(even, full):
+            work(_Chunk(b.const("i64", k * width), None, None), k - even)
+        if tail:
+            work(_Chunk(b.const("i64", full * width), mask, None), 0)
+
+    # -- Values
+
+    def _register(self, dtype: Any) -> str:
+        return vector(register_kind(dtype), self.width)
+
+    def _kind(self, view: View) -> str:
+        return memory_kind(view.tensor.dtype)
+
+    def _base(self, view: View) -> Value:
+        """The address of the row's first element."""
+        if view not in self.bases:
+            b = self.body.b
+            place = b.at(self.body.pointer(view.tensor), view.offset, self._kind(view))
+            for index, stride in zip(self.index, self.space.row_strides[view], strict=True):
+                if stride:
+                    place = b.at(place, index * stride, self._kind(view))
+            self.bases[view] = place
+        return self.bases[view]
+
+    def _scalar(self, view: View, place: Value) -> Value:
+        b = self.body.b
+        return load_as(b, b.load(place, self._kind(view)), view.tensor.dtype)
+
+    def _vector(self, view: View, base: Value, chunk: _Chunk) -> Value:
+        b, stride, kind = self.body.b, self.space.column_stride[view], self._kind(view)
+        return load_as(b, load_vector(b, base, kind, self.width, stride, chunk.place, chunk.mask), view.tensor.dtype)
+
+    def _input(self, view: View, chunk: _Chunk, stage: int) -> Value:
+        """What a member reads at ``chunk``."""
+        b = self.body.b
+        tensor = view.tensor
+        if tensor.group is self.group:
+            if tensor.member is not None and tensor.member.level == "row":
+                return b.splat(self.per_row[tensor], self.width)
+            return self._value(tensor, chunk, stage)
+        if _immediate(view):
+            return b.const(self._register(tensor.dtype), tensor.data[0])
+        if view in self.invariant:
+            return b.splat(self.invariant[view], self.width)
+        if view in self.row_loads:
+            return b.splat(self.row_loads[view], self.width)
+        key = (view, chunk.key)
+        if self.unrolled:
+            if key not in self.kept:
+                self.kept[key] = self._vector(view, self._base(view), chunk)
+            return self.kept[key]
+        if view not in chunk.loads:
+            chunk.loads[view] = self._vector(view, self._base(view), chunk)
+        return chunk.loads[view]
+
+    def _value(self, tensor: Tensor, chunk: _Chunk, stage: int) -> Value:
+        """An element-level value of this group at ``chunk``."""
+        if self.unrolled and (tensor, chunk.key) in self.kept:
+            return self.kept[tensor, chunk.key]
+        if tensor in chunk.values:
+            return chunk.values[tensor]
+        member = tensor.member
+        if member is None:
+            value = self._sum(chunk)
+        elif member.stage < stage and (tensor.is_stored or tensor in self.cached):
+            value = self._again(tensor, chunk)
+        else:
+            inputs = [self._input(view, chunk, stage) for view in member.inputs]
+            dtypes = [view.tensor.dtype for view in member.inputs]
+            value = evaluate(self.body.b, member.kernel, inputs, dtypes, tensor.dtype)
+        if self.unrolled:
+            self.kept[tensor, chunk.key] = value
+        chunk.values[tensor] = value
+        return value
+
+    def _row_value(self, member: Member) -> Value:
+        b = self.body.b
+        inputs = []
+        for view in member.inputs:
+            wide = _per_row(view, self.group.columns or 1)
+            if view.tensor.group is self.group:
+                inputs.append(self.per_row[view.tensor])
+            elif _immediate(view):
+                inputs.append(b.const(register_kind(view.tensor.dtype), view.tensor.data[0]))
+            elif wide in self.invariant:
+                inputs.append(self.invariant[wide])
+            else:
+                inputs.append(self.row_loads[wide])
+        return evaluate(b, member.kernel, inputs, [v.tensor.dtype for v in member.inputs], member.tensor.dtype)
+
+    def _place(self, tensor: Tensor, chunk: _Chunk) -> Value:
+        """Where an element-level result stands: in its memory, or in the work area."""
+        b, kind = self.body.b, memory_kind(tensor.dtype)
+        if tensor.is_stored:
+            base = b.at(self.body.pointer(tensor), self.row * self.space.columns, kind)
+        else:
+            if tensor not in self.areas:
+                self.areas[tensor] = self.body.room(self.space.columns * tensor.dtype.itemsize)
+            base = self.areas[tensor]
+        return b.at(base, chunk.place, kind)
+
+    def _put(self, tensor: Tensor, value: Value, chunk: _Chunk) -> None:
+        b = self.body.b
+        value = store_as(b, value, tensor.dtype)
+        if tensor in self.parts:
+            view = self.parts[tensor]
+            place, stride = self._base(view), self.space.column_stride[view]
+            store_vector(b, value, b.at(place, chunk.place * stride, self._kind(view)), chunk.mask, stride)
+        else:
+            store_vector(b, value, self._place(tensor, chunk), chunk.mask)
+
+    def _again(self, tensor: Tensor, chunk: _Chunk) -> Value:
+        b = self.body.b
+        x = load_vector(b, self._place(tensor, chunk), memory_kind(tensor.dtype), self.width, 1, 0, chunk.mask)
+        return load_as(b, x, tensor.dtype)
+
+    def _choose_cached(self) -> None:
+        """What a later stage needs and neither reads from memory nor computes cheaply again."""
+
+        def visit(view: View, stage: int) -> None:
+            member = view.tensor.member
+            if view.tensor.group is not self.group or member is None or member.level == "row":
+                return
+            if member.stage < stage and not view.tensor.is_stored:
+                if self._cost(member) > 3:
+                    self.cached.add(view.tensor)
+                    return
+            elif member.stage < stage:
+                return
+            for each in member.inputs:
+                visit(each, stage)
+
+        for member in self.group.members:
+            if member.level == "element" and member.tensor.is_stored:
+                for view in member.inputs:
+                    visit(view, member.stage)
+            elif member.fold:
+                visit(member.inputs[0], member.stage)
+        for tensor in list(self.cached):
+            assert tensor.member is not None
+            for view in tensor.member.inputs:
+                visit(view, tensor.member.stage)
+
+    def _cost(self, member: Member) -> int:
+        total = expression_cost(member.kernel)
+        for view in member.inputs:
+            source = view.tensor.member
+            if view.tensor.group is self.group and source is not None and source.level == "element":
+                total += self._cost(source)
+        return total
+
+
+class TileEdge:
+    """What happens to a product's results, a vector at a time, before they leave the registers."""
+
+    def __init__(self, group: Group, body: Body) -> None:
+        self.group = group
+        self.body = body
+        product = group.core
+        self.counts = (prod(product.batch), prod(product.rows), prod(product.columns))
+        self.views = list(dict.fromkeys(group.external()))
+        lengths = refined(tuple(self.counts), *(view.digits for view in self.views))
+        assert lengths is not None
+        split = len(lengths) - (1 if self.counts[2] > 1 else 0)
+        self.rows, maps = merged(lengths[:split], tuple(over(v.digits, lengths)[:split] for v in self.views))
+        self.row_strides = dict(zip(self.views, maps, strict=True))
+        self.column_stride = {v: over(v.digits, lengths)[split] if split < len(lengths) else 0 for v in self.views}
+        self.scalars: dict[View, Value] = {}
+        self.memo: dict[Any, Value] = {}
+        b = body.b
+        for view in self.views:
+            if view.is_scalar and not _immediate(view):
+                place = b.at(body.pointer(view.tensor), view.offset, memory_kind(view.tensor.dtype))
+                one = load_as(b, b.load(place, memory_kind(view.tensor.dtype)), view.tensor.dtype)
+                self.scalars[view] = one
+
+    def __call__(self, accumulator: Value, batch: Value, row: Value, column: Value, lanes: int, mask: Any) -> None:
+        """Evaluate the members at (batch, row, column …) and store what has memory."""
+        b = self.body.b
+        flat = batch * self.counts[1] + row
+        values: dict[Tensor, Value] = {}
+        assert self.group.result is not None
+        values[self.group.result] = accumulator
+        index: list[Value] = []
+        rest = flat
+        for n in reversed(self.rows):
+            index.insert(0, rest % n if len(index) < len(self.rows) - 1 else rest)
+            rest = rest // n
+        stored = flat * self.counts[2] + column
+        for member in self.group.members:
+            inputs = []
+            for view in member.inputs:
+                if view.tensor.group is self.group:
+                    inputs.append(values[view.tensor])
+                else:
+                    inputs.append(self._load(view, index, column, lanes, mask))
+            dtypes = [view.tensor.dtype for view in member.inputs]
+            values[member.tensor] = evaluate(b, member.kernel, inputs, dtypes, member.tensor.dtype)
+        for tensor, value in values.items():
+            if tensor.is_stored:
+                place = b.at(self.body.pointer(tensor), stored, memory_kind(tensor.dtype))
+                store_vector(b, store_as(b, value, tensor.dtype), place, mask)
+
+    def _load(self, view: View, index: list[Value], column: Value, lanes: int, mask: Any) -> Value:
+        b, kind, dtype = self.body.b, memory_kind(view.tensor.dtype), view.tensor.dtype
+        if _immediate(view):
+            return b.const(vector(register_kind(dtype), lanes), view.tensor.data[0])
+        if view in self.scalars:
+            return b.splat(self.scalars[view], lanes)
+        strides, along = self.row_strides[view], self.column_stride[view]
+        key = (view, b.block, column.text, mask.text if mask else "") if not any(strides) else None
+        if key is not None and key in self.memo:
+            return self.memo[key]
+        place = b.at(self.body.pointer(view.tensor), view.offset, kind)
+        for i, stride in zip(index, strides, strict=True):
+            if stride:
+                place = b.at(place, i * stride, kind)
+        if along == 0:
+            x = b.splat(load_as(b, b.load(place, kind), dtype), lanes)
+        else:
+            x = load_as(b, load_vector(b, place, kind, lanes, along, column, mask), dtype)
+        if key is not None:
+            self.memo[key] = x
+        return x
+
+
+# -- Loads and stores ----------------------------------------------------------------------------------------------
+
+
+def load_vector(b: Function, base: Value, kind: str, width: int, stride: int, place: Any, mask: Value | None) -> Value:
+    """``width`` elements from ``base[place · stride]`` on, ``stride`` apart; masked lanes are 0."""
+    if isinstance(place, int):
+        place = b.const("i64", place)
+    many = vector(kind, width)
+    if stride == 1:
+        start = b.at(base, place, kind)
+        return b.load(start, many) if mask is None else b.masked_load(start, many, mask)
+    start = b.at(base, place * stride, kind)
+    steps = b.constants("i64", [lane * stride for lane in range(width)])
+    addresses = b.write(f"<{width} x ptr>", f"getelementptr {kind}, ptr {start.text}, {steps.kind} {steps.text}")
+    return b.gather(addresses, many, mask if mask is not None else b.constants("i1", [True] * width))
+
+
+def store_vector(b: Function, value: Value, place: Value, mask: Value | None, stride: int = 1) -> None:
+    """The lanes of ``value`` stored from ``place`` on, ``stride`` elements apart."""
+    width = lanes(value.kind)
+    if stride != 1 and width > 1:
+        steps = b.constants("i64", [lane * stride for lane in range(width)])
+        places = b.write(
+            f"<{width} x ptr>", f"getelementptr {scalar(value.kind)}, ptr {place.text}, {steps.kind} {steps.text}"
+        )
+        b.scatter(value, places, mask if mask is not None else b.constants("i1", [True] * width))
+    elif mask is None:
+        b.store(value, place)
+    else:
+        b.masked_store(value, place, mask)
+
+
+def _immediate(view: View) -> bool:
+    return bool(view.tensor.home == "constant" and view.tensor.size == 1)
+
+
+def _per_row(view: View, columns: int) -> View:
+    """A view of one value per row as a view of the elements."""
+    return View(view.tensor, view.offset, tidy((*view.digits, (columns, 0))))
+
+
+def _share(piece: Value, pieces: int, count: int) -> tuple[Value, Value]:
+    """The part of ``count`` that belongs to ``piece``."""
+    return piece * count // pieces, (piece + 1) * count // pieces

@@ -1,0 +1,365 @@
+"""Graph -> plan: which nodes run together in one kernel, and what has to stand in memory between kernels.
+
+Nodes are taken in execution order. What only rearranges becomes a view. An elementwise node joins the kernel that
+makes its inputs whenever it reads them at the same places (the tile of a product, the row being folded); otherwise it
+starts a kernel of its own. A value gets memory only if another kernel, or the caller, reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from backlight.compiler.views import Digits, View, contiguous, refined, tidy
+from backlight.graph import Node
+
+__all__ = ["Group", "Member", "Plan", "Tensor", "Uncompilable", "constant", "expanded"]
+
+
+class Uncompilable(Exception):
+    """A node that no kernel can be made for: ``node``, and why in ``reason``."""
+
+    def __init__(self, node: Node, reason: str) -> None:
+        super().__init__(reason)
+        self.node = node
+        self.reason = reason
+
+
+@dataclass(eq=False, slots=True)
+class Tensor:
+    """``size`` elements of one dtype: an input, a constant, or what a member of a group computes.
+
+    ``home`` says where its memory is: ``"argument"``, ``"output"`` or ``"constant"`` number ``number``, a ``"row"`` of
+    ``base`` at the current step of the loop ``number``, a ``"part"`` of ``base`` (the elements ``digits`` names), the
+    ``"arena"``, or ``""`` while it only lives in registers.
+    """
+
+    size: int
+    dtype: Any
+    home: str = ""
+    number: int = 0
+    base: Tensor | None = None
+    data: Any = None
+    group: Group | None = None
+    member: Member | None = None
+    node: Node | None = None
+    offset: int = 0  # in bytes, in the arena or, for a row, from one row to the next; in elements, of a part
+    digits: Digits = ()
+    alias: Tensor | None = None  # the tensor whose memory this one takes over
+
+    @property
+    def is_stored(self) -> bool:
+        return bool(self.home)
+
+    def memory(self) -> Tensor:
+        """The tensor whose memory holds this one."""
+        return self if self.alias is None else self.alias.memory()
+
+    def root(self) -> Tensor:
+        """The tensor in whose memory this one, or the whole it is a row of, stands."""
+        tensor = self.memory()
+        return tensor if tensor.base is None else tensor.base.root()
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * int(self.dtype.itemsize)
+
+
+@dataclass(eq=False, slots=True)
+class Member:
+    """One mapping inside a group. ``level`` is ``"element"``, or ``"row"`` for what has one value per row."""
+
+    kernel: Any  # a Map's expression, or the combine of a fold
+    inputs: tuple[View, ...]
+    tensor: Tensor
+    level: str
+    fold: bool = False
+    node: Node | None = None
+    stage: int = 0  # how many folds of the row must be finished before it can be computed
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Nodes that run together. ``kind``: ``"loops"`` (elements, row by row), ``"product"``, ``"reduce"`` or another
+    core whose results the members go on with, or ``"loop"`` (a scan with a plan of its own in ``core``)."""
+
+    kind: str
+    size: int
+    rows: int = 1
+    columns: int | None = None
+    members: list[Member] = field(default_factory=list)
+    core: Any = None
+    result: Tensor | None = None  # what the core gives the members
+    reads: tuple[View, ...] = ()  # what the core reads
+    writes: tuple[Tensor, ...] = ()  # what the core itself stores
+    node: Node | None = None
+    position: int = 0
+
+    def external(self) -> list[View]:
+        """The views that members read from memory."""
+        return [v for m in self.members for v in m.inputs if v.tensor.group is not self]
+
+
+def expanded(view: View, size: int) -> View:
+    """``view``, a single number repeated ``size`` times where it has to be."""
+    return View(view.tensor, view.offset, tidy(((size, 0),))) if view.size == 1 != size else view
+
+
+@dataclass(eq=False)
+class Plan:
+    """Groups in the order they run, and the views of the outputs. A loop's body is a plan inside a group."""
+
+    groups: list[Group] = field(default_factory=list)
+    outputs: list[View] = field(default_factory=list)
+    values: dict[Node, Any] = field(default_factory=dict)
+
+    # -- Order
+
+    def insert(self, group: Group, after: int | None = None) -> Group:
+        """Add ``group`` behind position ``after``, or at the end."""
+        place = len(self.groups) if after is None else after + 1
+        self.groups.insert(place, group)
+        for position in range(place, len(self.groups)):
+            self.groups[position].position = position
+        return group
+
+    def ready(self, views: Sequence[View]) -> int:
+        """The position of the last group of this plan that makes one of ``views``."""
+        return max((v.tensor.group.position for v in views if self.made_here(v.tensor)), default=-1)
+
+    def made_here(self, tensor: Tensor) -> bool:
+        group = tensor.group
+        return group is not None and group.position < len(self.groups) and self.groups[group.position] is group
+
+    # -- Elementwise
+
+    def map(self, expression: Any, views: Sequence[View], dtype: Any, size: int, node: Node | None) -> View:
+        """A new value, elementwise. What is made from inputs of the plan alone waits for its first reader's group."""
+        inputs = tuple(expanded(view, size) for view in views)
+        tensor = Tensor(size, np.dtype(dtype), node=node)
+        tensor.member = Member(expression, inputs, tensor, "element", node=node)
+        waits = size > 1 and all(self._is_outside(view.tensor) or self.is_waiting(view.tensor) for view in inputs)
+        if not waits or all(view.is_scalar for view in inputs):
+            self.settle(tensor)
+        return View(tensor, 0, contiguous(size))
+
+    def is_waiting(self, tensor: Tensor) -> bool:
+        """Whether ``tensor`` belongs to no group yet."""
+        return tensor.group is None and tensor.member is not None
+
+    def _is_outside(self, tensor: Tensor) -> bool:
+        return not self.made_here(tensor) and not self.is_waiting(tensor)
+
+    def settle(self, tensor: Tensor, before: Group | None = None) -> None:
+        """Put a value that waits into a group; if ``before`` is given, one that runs before it."""
+        member = tensor.member
+        if not self.is_waiting(tensor) or member is None:
+            return
+        at = self.ready(member.inputs)
+        if before is None:
+            group, level = self._host(member.inputs, tensor.size, at)
+        else:
+            group, level = self.insert(Group("loops", tensor.size), at), "element"
+        member.level = level
+        self._join(group, member)
+
+    def _join(self, group: Group, member: Member) -> None:
+        """Enter ``member``, and before it those of its inputs that wait and can be computed in the same place."""
+        for view in member.inputs:
+            tensor = view.tensor
+            source = tensor.member
+            if self.is_waiting(tensor) and source is not None:
+                whole = view.is_whole and tensor.size == (group.size if member.level == "element" else group.rows)
+                if whole and self._accepts(group, source.inputs, tensor.size) == member.level:
+                    source.level = member.level
+                    self._join(group, source)
+                else:
+                    self.settle(tensor, before=group)
+        self.enter(group, member)
+
+    def _host(self, inputs: tuple[View, ...], size: int, at: int) -> tuple[Group, str]:
+        if at >= 0:
+            level = self._accepts(self.groups[at], inputs, size)
+            if level:
+                return self.groups[at], level
+        tensors = {v.tensor for v in inputs if not v.is_scalar}
+        for group in self.groups[at + 1 :]:
+            if group.kind != "loops" or group.size != size:
+                continue
+            if size == 1 or any(v.tensor in tensors for v in group.external()):
+                level = self._accepts(group, inputs, size)
+                if level == "element":
+                    return group, level
+        return self.insert(Group("loops", size), at if size == 1 else None), "element"
+
+    def _accepts(self, group: Group, inputs: tuple[View, ...], size: int) -> str:
+        """The level at which ``group`` can compute a mapping of ``inputs``, or nothing."""
+        if group.kind not in ("loops", "product", "reduce"):
+            return ""
+        level = "element" if size == group.size else "row" if group.columns and size == group.rows else ""
+        if not level:
+            return ""
+        for view in inputs:
+            if view.tensor.group is group and not _aligned(view, group, level):
+                return ""
+        outside = [v.digits for v in inputs if v.tensor.group is not group]
+        if level == "element" and not _fits(group, outside):
+            return ""
+        return level
+
+    def enter(self, group: Group, member: Member) -> None:
+        member.tensor.member = member
+        member.tensor.group = group
+        group.members.append(member)
+        stage = 0
+        for view in member.inputs:
+            source = view.tensor.member
+            if view.tensor.group is not group:
+                self.store(view.tensor)
+            elif source is not None:
+                stage = max(stage, source.stage + source.fold)
+        member.stage = stage
+
+    def store(self, tensor: Tensor) -> None:
+        """Give ``tensor`` memory: somebody reads it outside its group."""
+        self.settle(tensor)
+        if not tensor.home:
+            tensor.home = "arena"
+
+    def put(self, view: View, whole: Tensor, offset: int, digits: Digits, *, apart: bool) -> None:
+        """Write the elements of ``view`` to those of ``whole`` that ``digits`` name; ``apart``: after everything so far."""
+        group = None
+        self.settle(view.tensor)
+        if not apart and view.tensor.group is not None and self.made_here(view.tensor):
+            group, at = view.tensor.group, self.ready([view])
+            level = self._accepts(group, (view,), view.size) if group.kind == "loops" and group.position == at else ""
+            if level != "element" or not _fits(group, [view.digits, digits]):
+                group = None
+        if group is None:
+            group = self.insert(Group("loops", view.size))
+        tensor = Tensor(view.size, whole.dtype, "part", base=whole, offset=offset, digits=digits, group=group)
+        self.enter(group, Member("x0", (view,), tensor, "element", node=whole.node))
+
+    # -- Reductions
+
+    def fold(self, combine: str, view: View, rows: int, columns: int, dtype: Any, node: Node | None) -> View:
+        """``columns`` consecutive elements of each of ``rows`` rows combined into one."""
+        self.settle(view.tensor)
+        group = view.tensor.group
+        joins = (
+            group is not None
+            and self.made_here(view.tensor)
+            and group.kind == "loops"
+            and group.size == rows * columns
+            and view.digits == contiguous(view.size)
+            and view.tensor.size == group.size
+            and group.columns in (None, columns)
+        )
+        if joins and group is not None:
+            before = (group.rows, group.columns)
+            group.rows, group.columns = rows, columns
+            if not _fits(group, []):
+                group.rows, group.columns = before
+                joins = False
+        if not joins:
+            group = self.insert(Group("loops", rows * columns, rows, columns))
+            if not _fits(group, [view.digits]):
+                self.groups.pop()
+                return self.fold(combine, self.laid_out(view, node), rows, columns, dtype, node)
+        assert group is not None
+        tensor = Tensor(rows, np.dtype(dtype), group=group, node=node)
+        self.enter(group, Member(combine, (view,), tensor, "row", fold=True, node=node))
+        return View(tensor, 0, contiguous(rows))
+
+    def reduce(self, combine: str, view: View, kept: int, dtype: Any, node: Node | None) -> View:
+        """The elements of ``view``, counted (kept, folded), combined over the second count: vectors run along the
+        first."""
+        self.store(view.tensor)
+        tensor = Tensor(kept, np.dtype(dtype), node=node)
+        group = self.insert(Group("reduce", kept, core=combine, result=tensor, reads=(view,), node=node))
+        tensor.group = group
+        return View(tensor, 0, contiguous(kept))
+
+    def laid_out(self, view: View, node: Node | None) -> View:
+        """``view`` copied into memory in its own order."""
+        return self.map("x0", [view], view.tensor.dtype, view.size, node)
+
+    # -- Other cores
+
+    def core(
+        self, kind: str, core: Any, reads: Sequence[View], sizes: Sequence[tuple[int, Any]], node: Node | None
+    ) -> list[View]:
+        """A group of its own kind; its results are stored, except that a product's go to its members first."""
+        for view in reads:
+            self.store(view.tensor)
+        group = self.insert(Group(kind, sizes[0][0] if sizes else 0, core=core, reads=tuple(reads), node=node))
+        tensors = [Tensor(size, np.dtype(dtype), group=group, node=node) for size, dtype in sizes]
+        if kind == "product":
+            group.result = tensors[0]
+        else:
+            for tensor in tensors:
+                self.store(tensor)
+            group.writes = tuple(tensors)
+        return [View(tensor, 0, contiguous(tensor.size)) for tensor in tensors]
+
+
+def _aligned(view: View, group: Group, level: str) -> bool:
+    """Whether ``view`` of one of the group's own values asks, at every place, for the value made at that place."""
+    tensor = view.tensor
+    own = tensor.member.level if tensor.member is not None else "element"
+    if view.offset:
+        return False
+    if own == level:
+        return bool(view.digits == contiguous(tensor.size))
+    if own == "row" and level == "element":
+        return bool(view.digits == tidy(((group.rows, 1), (group.columns or 1, 0))))
+    return False
+
+
+def _fits(group: Group, more: Sequence[Any]) -> bool:
+    """Whether the index space of ``group`` can be split so that every view has strides, with the vectors' axis whole."""
+    digits = [v.digits for m in group.members if m.level == "element" for v in m.inputs if v.tensor.group is not group]
+    digits += [m.tensor.digits for m in group.members if m.tensor.home == "part"]
+    border = ((group.rows, 1), (group.columns, 1)) if group.columns else ((group.size, 1),)
+    if group.kind == "product":
+        product = group.core
+        border = ((prod(product.batch), 1), (prod(product.rows), 1), (prod(product.columns), 1))
+    lengths = refined(border, *digits, *more)
+    if lengths is None:
+        return False
+    if group.kind == "loops" and not group.columns:
+        return True
+    inner = group.columns if group.columns else prod(group.core.columns) if group.kind == "product" else group.size
+    return all(_one_stride(each, inner) for each in (*digits, *more))
+
+
+def _one_stride(digits: Any, inner: int) -> bool:
+    """Whether the last ``inner`` elements of every row stand at even distances."""
+    n, stride = digits[-1] if digits else (1, 0)
+    if n % inner == 0 or inner == 1:
+        return True
+    return stride == 0 and len(digits) == 1
+
+
+def constant(value: Any, node: Node | None = None) -> View:
+    """A value known when the plan is made; one repeated number takes the memory of one."""
+    array = np.asarray(value)
+    if array.size and _is_one_number(array):
+        one = array.reshape(-1)[:1].copy() if array.ndim else array.reshape(1)
+        return View(Tensor(1, array.dtype, "constant", data=one, node=node), 0, tidy(((array.size, 0),)))
+    tensor = Tensor(array.size, array.dtype, "constant", data=np.ascontiguousarray(array), node=node)
+    return View(tensor, 0, contiguous(array.size))
+
+
+def _is_one_number(array: np.ndarray[Any, Any]) -> bool:
+    """Whether every element has the same bits."""
+    if not any(array.strides[k] for k in range(array.ndim) if array.shape[k] > 1):
+        return True
+    if array.size > 1 << 16:
+        return False
+    data = np.ascontiguousarray(array).tobytes()
+    return data == data[: array.itemsize] * array.size

@@ -1,0 +1,327 @@
+"""From a plan to one native function: memory by liveness, kernels emitted once each, barriers only where needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from backlight.compiler.emit import Body, RowKernel, TileEdge
+from backlight.compiler.ir import Function, Module, Value
+from backlight.compiler.lower import LoopCore
+from backlight.compiler.plan import Group, Plan, Tensor
+from backlight.compiler.sync import barrier_text
+
+__all__ = ["Kernel", "Program", "program"]
+
+ALIGN = 64
+
+
+class Kernel(NamedTuple):
+    """A native function for a group, and what it is called with."""
+
+    name: str
+    pieces: int
+    tensors: tuple[Tensor, ...]
+
+
+@dataclass(eq=False)
+class Program:
+    """The text of a plan's native function ``run`` and what it needs to be called."""
+
+    text: str
+    constants: list[Any]
+    arena: int  # bytes of memory between kernels
+    scratch: int  # bytes of work area per thread
+    kernels: list[tuple[Group, Kernel]] = field(default_factory=list)
+
+
+# -- Memory --------------------------------------------------------------------------------------------------------
+
+
+class _Region(NamedTuple):
+    """A stretch of memory: of the arena (``number`` is -1) or of one argument or constant."""
+
+    number: Any
+    start: int
+    stop: int
+
+    def meets(self, other: _Region) -> bool:
+        return bool(self.number == other.number and self.start < other.stop and other.start < self.stop)
+
+
+def _reads(group: Group) -> list[Tensor]:
+    return [v.tensor for v in (*group.reads, *group.external())]
+
+
+def _writes(group: Group) -> list[Tensor]:
+    made = [*group.writes, *(m.tensor for m in group.members)]
+    if group.result is not None:
+        made.append(group.result)
+    return [tensor for tensor in made if tensor.is_stored]
+
+
+def lay_out(plan: Plan) -> int:
+    """Give every tensor of ``plan`` that lives in the arena an offset; the bytes needed.
+
+    Tensors whose lives do not overlap share memory. Everything inside a loop's body lives as long as the loop, in a
+    block of its own within which the body is laid out like a plan.
+    """
+    lives: dict[Tensor, list[int]] = {}
+    blocks: dict[int, int] = {}
+    for group in plan.groups:
+        if isinstance(group.core, LoopCore):
+            blocks[group.position] = lay_out(group.core.body)
+        for tensor in (*_reads(group), *_writes(group)):
+            root = tensor.root()
+            if root.home == "arena":
+                lives.setdefault(root, [group.position, group.position])[1] = group.position
+    inside = _own(plan)
+    placed: list[tuple[int, int, int, int]] = []  # start, stop, first, last
+    requests: list[tuple[int, int, int, Any]] = [
+        (tensor.nbytes, first, last, tensor) for tensor, (first, last) in lives.items() if tensor in inside
+    ]
+    requests += [(size, position, position, plan.groups[position]) for position, size in blocks.items()]
+    for size, first, last, owner in sorted(requests, key=lambda request: -request[0]):
+        start = 0
+        for a, b, other_first, other_last in sorted(placed):
+            if other_first <= last and first <= other_last and a < start + size and start < b:
+                start = b
+        stop = start + -(-size // ALIGN) * ALIGN
+        placed.append((start, stop, first, last))
+        if isinstance(owner, Tensor):
+            owner.offset = start
+        else:
+            owner.core.offset = start
+    return max((stop for _, stop, _, _ in placed), default=0)
+
+
+def _own(plan: Plan) -> set[Tensor]:
+    """The tensors whose memory belongs to this plan and to none around it."""
+    roots = {tensor.root() for group in plan.groups for tensor in _writes(group)}
+    return {root for root in roots if plan.made_here(root)}
+
+
+# -- Code ----------------------------------------------------------------------------------------------------------
+
+
+class _Writer:
+    """Writes the function ``run`` and the kernels it calls."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.module = Module()
+        self.kernels: list[tuple[Group, Kernel]] = []
+        self.known: dict[Any, tuple[str, int]] = {}
+        self.constants: list[Any] = []
+        self.constant_of: dict[int, int] = {}
+        self.scratch = 0
+        self.pending: list[tuple[_Region, bool]] = []
+
+    # -- Places
+
+    def slot(self, tensor: Tensor) -> tuple[str, int]:
+        """Which entry of the table of arguments ``tensor`` stands in."""
+        if tensor.home == "constant":
+            if id(tensor.data) not in self.constant_of:
+                self.constant_of[id(tensor.data)] = len(self.constants)
+                self.constants.append(tensor.data)
+            return ("constant", self.constant_of[id(tensor.data)])
+        return (tensor.home, tensor.number)
+
+    def pointer(self, tensor: Tensor) -> Value:
+        """The address of a tensor's memory at this point of the program."""
+        b, tensor = self.b, tensor.memory()
+        if tensor.home == "row":
+            assert tensor.base is not None
+            return b.at(self.pointer(tensor.base), self.steps[tensor.number] * tensor.offset, "i8")
+        if tensor.home == "part":
+            assert tensor.base is not None
+            return self.pointer(tensor.base)
+        if tensor.home == "arena":
+            return b.at(b.at(self.arena, self.base_of.get(tensor, 0), "i8"), tensor.offset, "i8")
+        slot = self.slot(tensor)
+        if slot not in self.table:
+            raise KeyError(slot)
+        return self.table[slot]
+
+    def region(self, tensor: Tensor) -> _Region:
+        tensor = tensor.root()
+        if tensor.home == "arena":
+            start = self.base_of.get(tensor, 0) + tensor.offset
+            return _Region("arena", start, start + max(tensor.nbytes, 1))
+        return _Region(self.slot(tensor), 0, 1)
+
+    # -- Synchronisation
+
+    def meet(self, group: Group) -> None:
+        """A barrier, if ``group`` touches what kernels since the last one have written, or writes what they read."""
+        touched = [(self.region(t), False) for t in _reads(group) if t.home != "constant"]
+        touched += [(self.region(t), True) for t in _writes(group)]
+        if any(
+            (writes or wrote) and region.meets(before)
+            for region, writes in touched
+            for before, wrote in self.pending
+        ):
+            self.barrier()
+        self.pending += touched
+
+    def barrier(self) -> None:
+        b = self.b
+        passed = f"ptr {b['sync'].text}, i64 {b['thread'].text}, i64 {b['threads'].text}"
+        b.line(f"call void @barrier({passed})")
+        self.pending = []
+
+    # -- Groups
+
+    def groups(self, plan: Plan, base: int) -> None:
+        for tensor in _own(plan):
+            self.base_of.setdefault(tensor, base)
+        for group in plan.groups:
+            if isinstance(group.core, LoopCore):
+                self.loop(group, base)
+            elif group.kind == "join" or not any(t.is_stored for t in _writes(group)):
+                continue
+            else:
+                self.call(group)
+
+    def loop(self, group: Group, base: int) -> None:
+        """All threads walk through the loop together."""
+        core: LoopCore = group.core
+        b = self.b
+        if self.pending:
+            self.barrier()
+        with b.loop(core.length) as i:
+            self.steps[core.number] = core.length - 1 - i if core.reverse else i
+            self.groups(core.body, base + core.offset)
+            self.barrier()
+
+    def call(self, group: Group) -> None:
+        kernel = self.kernel(group)
+        b = self.b
+        self.meet(group)
+        pointers = [self.pointer(tensor) for tensor in kernel.tensors]
+        thread, threads = b["thread"], b["threads"]
+        if kernel.pieces == 1:
+            turn = self.turn % 8
+            condition = thread.eq(b.const("i64", turn) % threads if turn else 0)
+            with b.when(condition):
+                self._call(kernel, pointers, b.const("i64", 0), b.const("i64", 1))
+            return
+        first = thread * kernel.pieces // threads
+        last = (thread + 1) * kernel.pieces // threads
+        self._call(kernel, pointers, first, last)
+
+    turn = 0
+
+    def _call(self, kernel: Kernel, pointers: Sequence[Value], first: Value, last: Value) -> None:
+        passed = ", ".join([f"ptr {p.text}" for p in pointers] + [f"i64 {first.text}", f"i64 {last.text}"])
+        b = self.b
+        b.line(f"call void @{kernel.name}({passed}, ptr {b['scratch'].text}, ptr {b['sync'].text})")
+
+    def kernel(self, group: Group) -> Kernel:
+        """The kernel of ``group``; groups that differ only in where their tensors stand share one."""
+        order: dict[Tensor, int] = {}
+        for tensor in (*_reads(group), *_writes(group)):
+            if not (tensor.home == "constant" and tensor.size == 1):
+                order.setdefault(tensor.memory(), len(order))
+        key = signature(group, order)
+        if key not in self.known:
+            name = f"k{len(self.known)}"
+            self.known[key] = (name, self.write(name, group, list(order)))
+        name, pieces = self.known[key]
+        made = Kernel(name, pieces, tuple(order))
+        self.kernels.append((group, made))
+        return made
+
+    def write(self, name: str, group: Group, tensors: Sequence[Tensor]) -> int:
+        parameters = [(f"p{k}", "ptr noalias") for k in range(len(tensors))]
+        parameters += [("first", "i64"), ("last", "i64"), ("scratch", "ptr"), ("status", "ptr")]
+        b = self.module.function(name, parameters, inline=False)
+        pointers = {tensor: b[f"p{k}"] for k, tensor in enumerate(tensors)}
+        body = Body(b, pointers, self.width, b["scratch"])
+        pieces = WRITERS[group.kind](group, body)
+        b.end()
+        self.scratch = max(self.scratch, body.used)
+        return pieces
+
+    def program(self, plan: Plan, arguments: int, outputs: int, size: int) -> Program:
+        b = self.module.function(
+            "run", [("arguments", "ptr"), ("thread", "i64"), ("threads", "i64"), ("sync", "ptr"), ("scratch", "ptr")]
+        )
+        self.b: Function = b
+        self.steps: dict[int, Value] = {}
+        self.base_of: dict[Tensor, int] = {}
+        self.table: dict[tuple[str, int], Value] = {}
+        slots = [("argument", k) for k in range(arguments)] + [("output", k) for k in range(outputs)]
+        self.collect(plan)
+        slots += [("constant", k) for k in range(len(self.constants))]
+        self.arena = b.load(b["arguments"], "ptr")
+        for k, slot in enumerate(slots):
+            self.table[slot] = b.load(b.at(b["arguments"], k + 1, "ptr"), "ptr")
+        self.groups(plan, 0)
+        self.barrier()
+        b.end()
+        return Program(barrier_text() + str(self.module), self.constants, size, self.scratch, self.kernels)
+
+    def collect(self, plan: Plan) -> None:
+        """Number the constants."""
+        for group in plan.groups:
+            for tensor in _reads(group):
+                if tensor.home == "constant":
+                    self.slot(tensor)
+            if isinstance(group.core, LoopCore):
+                self.collect(group.core.body)
+
+
+def signature(group: Group, order: dict[Tensor, int]) -> Any:
+    """What a kernel's code depends on."""
+    inside = {m.tensor: -1 - k for k, m in enumerate(group.members)}
+    if group.result is not None:
+        inside[group.result] = -1 - len(inside)
+
+    def tensor(t: Tensor) -> Any:
+        if t in inside:
+            place = (t.offset, t.digits) if t.home == "part" else None
+            return (inside[t], order.get(t.memory()) if t.is_stored else None, place)
+        if t.home == "constant" and t.size == 1:
+            return (repr(t.data[0]), t.dtype.str)
+        return (order[t.memory()], t.dtype.str)
+
+    members = tuple(
+        (
+            repr(m.kernel), m.level, m.fold, m.stage, m.tensor.dtype.str, tensor(m.tensor),
+            tuple((tensor(v.tensor), v.offset, v.digits) for v in m.inputs),
+        )
+        for m in group.members
+    )  # fmt: skip
+    reads = tuple((tensor(v.tensor), v.offset, v.digits) for v in group.reads)
+    writes = tuple(tensor(t) for t in group.writes)
+    result = (tensor(group.result), group.result.dtype.str) if group.result is not None else None
+    return (group.kind, group.size, group.rows, group.columns, repr(group.core), members, reads, writes, result)
+
+
+# -- Writers of kernels --------------------------------------------------------------------------------------------
+
+
+def _pieces(body: Body, count: int, write: Any) -> int:
+    b = body.b
+    if count == 1:
+        write(b.const("i64", 0))
+    else:
+        with b.loop(b["last"], b["first"]) as piece:
+            write(piece)
+    return count
+
+
+def _rows(group: Group, body: Body) -> int:
+    kernel = RowKernel(group, body.width)
+    return _pieces(body, kernel.pieces, lambda piece: kernel.write(body, piece))
+
+
+WRITERS: dict[str, Any] = {"loops": _rows, "reduce": _rows}
+
+
+def program(plan: Plan, arguments: int, outputs: int, width: int) -> Program:
+    """The native program of ``plan``, whose inputs and outputs stand in the table of arguments."""
+    return _Writer(width).program(plan, arguments, outputs, lay_out(plan))
