@@ -39,6 +39,7 @@ from backlight.tree import tree_map
 if TYPE_CHECKING:
     from backlight import random
     from backlight.checking import CheckReport, check
+    from backlight.compiler.run import compile
     from backlight.loops import cond, fori_loop, scan, while_loop
     from backlight.ops.special import polygamma
     from backlight.windows import average_pool, convolution, convolution_transpose, max_pool
@@ -52,6 +53,7 @@ __all__ = [
     "average_pool",
     "check",
     "checkpoint",
+    "compile",
     "cond",
     "convolution",
     "convolution_transpose",
@@ -91,6 +93,7 @@ _LATER = {  # imported when first asked for, so that importing Backlight costs l
     "CheckReport": "checking",
     "average_pool": "windows",
     "check": "checking",
+    "compile": "compiler.run",
     "cond": "loops",
     "convolution": "windows",
     "convolution_transpose": "windows",

@@ -20,6 +20,7 @@ from backlight import indexing
 from backlight import ops as ops  # enters the tables that the operators below call
 from backlight.errors import BacklightError, ConversionError, DTypeError, LeakError, ShapeError, message
 from backlight.graph import NO_PARAMS, Node, Origin
+from backlight.infer import elementwise_form, structural_form
 from backlight.methods import Methods
 from backlight.primitive import HOOK, REGISTRY, Elementwise, Structural
 from backlight.refusal import describe, refuse, refuse_call
@@ -129,7 +130,7 @@ class Array(Methods):
         self.write(Array(input_node(fresh, self.node.name)))
 
     def _inplace(self, result: Any) -> Any:
-        if not isinstance(self.node.value, np.ndarray):
+        if self.node.is_scalar:
             return result  # NumPy's scalars are immutable: `y += 1` gives the name y a new value
         if result.shape != self.shape:
             raise refuse_write(self, result.shape)
@@ -137,7 +138,7 @@ class Array(Methods):
             raise DTypeError(message("write_dtype", str(user_source() or ""), target=describe(self), came=result.dtype))
         if result.dtype != self.dtype:
             result = REGISTRY.cast(result, dtype=self.dtype)
-        if not isinstance(result.node.value, np.ndarray):
+        if result.node.is_scalar:
             result = REGISTRY.update(self, result, index=())  # NumPy's `+` makes numbers of 0-d arrays, `+=` does not
         self.write(result)
         return self
@@ -481,6 +482,7 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
     nodes: list[Any] = []
     values: list[Any] = []
     traced = False
+    postponed = state.postpone
     for x in inputs:
         if type(x) is Array:
             node = x._node if x._root is None else x.node
@@ -488,7 +490,7 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
                 raise leak(x)
             value = node._value
             nodes.append(node)
-            values.append(node.value if value is None else value)
+            values.append(node if postponed else node.value if value is None else value)
             traced = True
         else:
             if type(x) not in _PLAIN:
@@ -497,17 +499,21 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
                     return elementwise(primitive, *(as_array(x) if type(x) in (list, tuple) else x for x in inputs))
             nodes.append(None)
             values.append(x)
-    try:
-        out = primitive.value(*values)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise refuse(primitive, inputs, {}, error) from None
+    out: Any = None
+    form: Any = elementwise_form(primitive, values) if postponed and traced else None
+    if form is None:
+        values = [x.value if type(x) is Node else x for x in values]
+        try:
+            form = out = primitive.value(*values)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise refuse(primitive, inputs, {}, error) from None
     if not traced:
         return out
-    shape, dtype = out.shape, out.dtype
+    shape, dtype = form.shape, form.dtype
     operands = primitive.operands
     site = _site()
     try:
-        wanted = dtype if operands != "common" else np.result_type(*values)
+        wanted = dtype if operands != "common" else np.result_type(*[_weak(x) for x in values])
         for i, node in enumerate(nodes):
             target = wanted if i or operands != "condition" else _BOOL
             if node is None:
@@ -519,6 +525,11 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
     except OverflowError:  # compared with an integer beyond all that its dtype holds: as good as infinite
         return elementwise(primitive, *(math.copysign(math.inf, x) if type(x) is int else x for x in inputs))
     return Array(Node(primitive, tuple(nodes), NO_PARAMS, shape, dtype, out, *site))
+
+
+def _weak(x: Any) -> Any:
+    """What NumPy's promotion looks at: a dtype, or the Python number itself."""
+    return x.dtype if type(x) is Node else x
 
 
 def _implicit(primitive: Structural, node: Node, params: dict[str, Any], shape: Any, dtype: Any, site: Site) -> Node:
@@ -546,7 +557,8 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
 
     Without an Array among the inputs nothing is recorded and plain NumPy values come back.
     """
-    if state.postpone and primitive.dtypes is not None:
+    postponed = state.postpone
+    if postponed and primitive.dtypes is not None:
         return _postponed(primitive, [as_array(x) for x in inputs], params)
     nodes: list[Any] = []
     values: list[Any] = []
@@ -558,7 +570,7 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
                 raise leak(x)
             value = node._value
             nodes.append(node)
-            values.append(node.value if value is None else value)
+            values.append(node if postponed else node.value if value is None else value)
             traced = True
         else:
             x = plain(x)
@@ -568,6 +580,11 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
                 )
             nodes.append(None)
             values.append(np.asarray(x) if type(x) is not np.ndarray else x)
+    form: Any = structural_form(primitive, values, params) if postponed and traced and primitive.outputs == 1 else None
+    if form is not None:
+        sources = tuple(constant(x) if node is None else node for node, x in zip(nodes, values, strict=True))
+        return Array(Node(primitive, sources, params, form.shape, form.dtype, None, *_site()))
+    values = [x.value if type(x) is Node else x for x in values]
     try:
         out = primitive.value(*values, **params)
     except (TypeError, ValueError, IndexError, np.linalg.LinAlgError) as error:

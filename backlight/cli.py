@@ -1,4 +1,4 @@
-"""The command line: ``backlight demo``, ``backlight coverage``, ``backlight primitives``, ``backlight --version``."""
+"""The command line: ``backlight demo``, ``coverage``, ``primitives``, ``cache``, and ``backlight --version``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from backlight.errors import BacklightError, language
 
 __all__ = ["main"]
 
-COMMANDS = ("demo", "coverage", "primitives")
+COMMANDS = ("demo", "coverage", "primitives", "cache")
 DATA = ("digits", "mnist")
 LARGEST_SEED = 2**63 - 1
 MOST_EPOCHS = 10_000
+CACHE_ROWS = 15
 
 
 def _say(english: str, chinese: str) -> str:
@@ -123,6 +124,11 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
     listing.add_argument(
         "primitives", nargs="?", help=_say("list every primitive with its rule", "列出每个基本映射及其规则")
     )
+    listing.add_argument(
+        "cache",
+        nargs="?",
+        help=_say("show or clear the compiled programs kept on disk", "查看或清除磁盘上保存的已编译程序"),
+    )
 
     demo = _Parser(
         prog="backlight demo",
@@ -189,7 +195,20 @@ def _parser() -> tuple[_Parser, dict[str, _Parser]]:
         action="store_true",
         help=_say("as Markdown, as in docs/primitives.md", "输出 Markdown（即 docs/primitives.md）"),
     )
-    return top, {"demo": demo, "coverage": coverage, "primitives": primitives}
+    cache = _Parser(
+        prog="backlight cache",
+        usage="backlight cache [clear]",
+        description=_say(
+            "Shows where compiled programs are kept between runs, how much room they take, and the newest of them. "
+            "BACKLIGHT_CACHE names another folder, or is off; BACKLIGHT_CACHE_LIMIT is the most room they may take.",
+            "显示已编译程序保存在哪里、占用多少空间，以及其中最新的几个。"
+            "BACKLIGHT_CACHE 指定另一个文件夹，或设为 off 关闭；BACKLIGHT_CACHE_LIMIT 是最多可占的空间。",
+        ),
+    )
+    cache.known.append("clear")
+    actions = cache.add_argument_group(_say("Actions", "操作"))
+    actions.add_argument("clear", nargs="?", help=_say("remove every compiled program", "删除所有已编译程序"))
+    return top, {"demo": demo, "coverage": coverage, "primitives": primitives, "cache": cache}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -210,7 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options, unknown = parser.parse_known_args(words[1:])
         if unknown:
             parser.refuse_unknown(unknown)
-        commands = {"demo": _demo, "coverage": _coverage, "primitives": _primitives}
+        if getattr(options, "clear", None) not in (None, "clear"):
+            parser.refuse_unknown([options.clear])
+        commands = {"demo": _demo, "coverage": _coverage, "primitives": _primitives, "cache": _cache}
         return _guarded(commands[words[0]], options, parser.prog)
     if words and not words[0].startswith("-"):
         near = get_close_matches(words[0], COMMANDS, 1, 0.5)
@@ -290,3 +311,71 @@ def _primitives(options: argparse.Namespace) -> None:
     from rich.console import Console
 
     Console().print(rich_table())
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from backlight.compiler import cache
+
+    folder = cache.directory()
+    if folder is None:
+        sys.stdout.write(_say("The cache is off (BACKLIGHT_CACHE).\n", "缓存已关闭（BACKLIGHT_CACHE）。\n"))
+        return
+    if options.clear:
+        count = cache.clear()
+        sys.stdout.write(
+            _say(f"Removed {count} compiled programs from {folder}\n", f"已从 {folder} 删除 {count} 个已编译程序\n")
+        )
+        return
+    entries = cache.entries()
+    total, most = _amount(sum(entry.size for entry in entries)), _amount(cache.limit())
+    sys.stdout.write(_say(f"Folder: {folder}\n", f"文件夹：{folder}\n"))
+    sys.stdout.write(
+        _say(f"Programs: {len(entries)}, {total} of {most}\n", f"程序：{len(entries)} 个，{total}，上限 {most}\n")
+    )
+    if not cache.usable():
+        warning = _say(
+            "Not used: the folder belongs to someone else, or others may write to it.",
+            "未使用：该文件夹属于他人，或他人可以写入。",
+        )
+        sys.stdout.write(warning + "\n")
+    elif entries:
+        _list_cache(entries[:CACHE_ROWS])
+
+
+def _list_cache(entries: Sequence[Any]) -> None:
+    """The programs of the cache as a table."""
+    import time
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(_say("Program", "程序"), overflow="fold")
+    table.add_column(_say("Size", "大小"), justify="right")
+    table.add_column(_say("Last used", "上次使用"), justify="right")
+    now = time.time()
+    for entry in entries:
+        table.add_row(Text(entry.name or entry.key[:12]), _amount(entry.size), _age(now - entry.used))
+    console = Console()
+    console.print()
+    console.print(table)
+
+
+def _amount(size: int) -> str:
+    """Bytes in the unit that reads best."""
+    if size < 1 << 10:
+        return f"{size} B"
+    return next(
+        f"{size / (1 << bits):.1f} {unit}"
+        for bits, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB"))
+        if size >= 1 << bits
+    )
+
+
+def _age(seconds: float) -> str:
+    """How long ago something was."""
+    for length, english, chinese in ((86400, "d", "天"), (3600, "h", "小时"), (60, "min", "分钟")):
+        if seconds >= length:
+            return _say(f"{seconds / length:.0f} {english} ago", f"{seconds / length:.0f} {chinese}前")
+    return _say("just now", "刚刚")

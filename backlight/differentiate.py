@@ -159,8 +159,16 @@ def _output_and_gradient(node: Node, primitive: Structural, g: Any) -> tuple[Any
     if primitive.outputs == 1:
         return Array(node), g
     state.origin = Origin(node, 0, "pullback")
-    ys = tuple(REGISTRY.item(Array(node), k=k) for k in range(len(node.value)))
+    ys = tuple(REGISTRY.item(Array(node), k=k) for k in range(_count(node)))
     return ys, tuple(g[k] if k in g else zeros_like(y.node) for k, y in enumerate(ys))
+
+
+def _count(node: Node) -> int:
+    """How many outputs a mapping with several has."""
+    primitive = node.primitive
+    if node._value is None and isinstance(primitive, Structural):  # not run yet: its rule knows
+        return len(primitive.shape(*[node_in.shape for node_in in node.inputs], **node.params))
+    return len(node.value)
 
 
 def contribution(g: Array, local: Any, primitive: Elementwise, conjugate: bool = True) -> Array:
@@ -239,7 +247,7 @@ def _transposed(node: Node, primitive: Structural, wanted: list[int], xs: list[A
     """The pushforward of a mapping that is not linear: the transpose of its pullback, which is linear in ``g``."""
     state.origin = Origin(node, wanted[0], "pushforward")
     several = primitive.outputs != 1
-    ys: Any = tuple(REGISTRY.item(Array(node), k=k) for k in range(len(node.value))) if several else Array(node)
+    ys: Any = tuple(REGISTRY.item(Array(node), k=k) for k in range(_count(node))) if several else Array(node)
     probes = [Array(input_node(np.zeros(y.shape, y.dtype), None)) for y in (ys if several else (ys,))]
     pulled = dict(_pulled_back(node, primitive, [*xs, ys, tuple(probes) if several else probes[0]], wanted))
     ends = [

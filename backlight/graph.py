@@ -13,6 +13,8 @@ from operator import attrgetter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from backlight.primitive import Primitive
 from backlight.source import assigned_name, line_of
 
@@ -111,9 +113,13 @@ class Node:
     def value(self) -> Any:
         """What the mapping gave: a NumPy array, a NumPy scalar, or a tuple of them."""
         if self._value is None:
-            assert self.primitive is not None
-            self._value = self.primitive.value(*[node.value for node in self.inputs], **self.params)
+            _compute(self)
         return self._value
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the value is one of NumPy's numbers, which nobody can write to, rather than an array."""
+        return self.shape == () if self._value is None else not isinstance(self._value, np.ndarray)
 
     @property
     def name(self) -> str | None:
@@ -138,6 +144,22 @@ class Node:
         inputs = ", ".join(f"%{node.index}" for node in self.inputs)
         name = f"  # {self.name}" if self.name else ""
         return f"%{self.index} = {self.operation}({inputs}) {self.dtype} {self.shape}{name}"
+
+
+def _compute(node: Node) -> None:
+    """Compute a value nobody has looked at so far, and first those it is made from."""
+    waiting = [node]
+    while waiting:
+        node = waiting[-1]
+        before = [each for each in node.inputs if each._value is None]
+        if before and node._value is None:
+            waiting += before
+            continue
+        waiting.pop()
+        if node._value is None:
+            assert node.primitive is not None
+            with np.errstate(all="ignore"):
+                node._value = node.primitive.value(*[each._value for each in node.inputs], **node.params)
 
 
 def reachable(outputs: Iterable[Node], stop: Container[Node] = (), since: int = 0) -> list[Node]:

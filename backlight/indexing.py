@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backlight.errors import ArgumentError, DTypeError, RangeError, ShapeError, message
-from backlight.layout import dense_strides, inverse_permutation, selected_shape, whole
+from backlight.layout import contiguous_strides, dense_strides, inverse_permutation, selected_shape, whole
 from backlight.primitive import HOOK
 from backlight.primitive import REGISTRY as P
 from backlight.refusal import describe
-from backlight.trace import user_source
+from backlight.trace import state, user_source
 
 __all__ = ["Window", "broadcast_value", "read", "strides_of", "written"]
 
@@ -45,7 +45,7 @@ class Window(NamedTuple):
         inner = base.shape if self.selection is None else selected_shape(self.selection)
         if new.shape != inner:
             new = P.reshape(new, shape=inner)
-        if self.selection is None and type(new.node.value) is np.ndarray:
+        if self.selection is None and not new.node.is_scalar:
             return new
         return P.update(base, new, index=self.selection or whole(base.shape))  # a number becomes an array of no axes
 
@@ -56,7 +56,10 @@ def strides_of(x: Any) -> Shape:
         return tuple(x._lens.strides)
     if hasattr(x, "_layout"):
         return tuple(x._layout)
-    value = x.node.value
+    node = x.node
+    if node._value is None:
+        return tuple(node.dtype.itemsize * stride for stride in contiguous_strides(node.shape))
+    value = node.value
     if type(value) is not np.ndarray or value.flags.c_contiguous:
         return tuple(value.strides)
     return dense_strides(value.shape, value.strides, value.itemsize)  # memory has no holes; a copied view's value may
@@ -178,6 +181,8 @@ def _in_range(array: Any, i: int, axis: int) -> int:
 def _indices_in_range(array: Any, indices: Any, axis: int) -> Any:
     """Index arrays are checked; plain ones are made non-negative, traced ones stay as the user computed them."""
     traced = isinstance(indices, type(array))
+    if traced and state.postpone:
+        return indices  # whoever runs the trace checks
     values = np.asarray(indices.node.value if traced else indices)
     length = array.shape[axis]
     if values.size:
@@ -258,7 +263,7 @@ def read(array: Any, key: Any) -> Any:
     result = lens.get(array)
     if result is array:
         result = type(array)(array.node)
-    return result.as_view(array, lens) if type(array.node.value) is np.ndarray else result
+    return result if array.node.is_scalar else result.as_view(array, lens)
 
 
 # -- Advanced indexing: gather and scatter -----------------------------------------------------------------------
@@ -385,7 +390,7 @@ def written(array: Any, key: Any, value: Any) -> Any:
     >>> x
     backlight.array([ 1., 10.,  0.])
     """
-    if not isinstance(array.node.value, np.ndarray):
+    if array.node.is_scalar:
         raise DTypeError(message("write_number", _where(), target=describe(array)))
     value = _stored(array, value)
     mask = _lone_mask(array, key)

@@ -25,7 +25,7 @@ from backlight.interpret import Executor, replay
 from backlight.lifting import function_name, labels
 from backlight.ops.loop import SAMPLES, Layout
 from backlight.primitive import REGISTRY, Sample
-from backlight.trace import Trace, constant, deriving, input_node, user_source
+from backlight.trace import Trace, constant, deriving, input_node, state, user_source
 from backlight.tree import Structure, flatten, unflatten
 
 __all__ = ["Body", "cond", "fori_loop", "scan", "while_loop"]
@@ -354,16 +354,18 @@ def scan(
 
     def values_at(t: int) -> list[Any]:
         return [
-            column.node.value[t] if layout.length else np.zeros(column.shape[1:], column.dtype)[()]
+            column.node.value[t]
+            if layout.length and not state.postpone
+            else np.broadcast_to(np.zeros((), column.dtype), column.shape[1:])[()]
             for column in columns
         ]
 
     steps = layout.steps()
-    traced = _trace(name, body, [*(x.node.value for x in carry), *values_at(steps[0] if steps else 0)], split)
+    traced = _trace(name, body, [*map(_example, carry), *values_at(steps[0] if steps else 0)], split)
     graph = traced.body.graph
     unrolled = bool(steps) and traced.guarded
     if len(steps) > 1 and not unrolled:
-        after = [node.value for node in graph.outputs[: len(carry)]]
+        after = [_example(Array(node)) for node in graph.outputs[: len(carry)]]
         again = _trace(name, body, [*after, *values_at(steps[1])], split)
         unrolled = again.guarded or not _same_step(traced, again)
     leaves: Sequence[Any]
@@ -379,6 +381,11 @@ def scan(
             inputs = [x.node.value for x in inputs]
         leaves = REGISTRY.scan(*inputs, body=traced.body, layout=layout._replace(history=not is_plain))
     return unflatten(form, leaves[: len(carry)]), unflatten(y_form, leaves[len(carry) :])
+
+
+def _example(x: Array) -> Any:
+    """A value to trace a step with: the one that is there, or any, while values are not asked for."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape)[()] if state.postpone else x.node.value
 
 
 def _plain(x: Array) -> Any:

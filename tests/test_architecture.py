@@ -30,6 +30,7 @@ ORDER = [
     "tree",
     "layout",
     "primitive",
+    "infer",
     "source",
     "graph",
     "trace",
@@ -55,6 +56,7 @@ ORDER = [
     "checking",
     "loops",
     "random",
+    "compiler",
     "explain",
     "data",
     "demo",
@@ -63,7 +65,7 @@ ORDER = [
 
 PUBLIC = {
     "Array", "BacklightError", "CheckReport", "GradientTape", "array", "average_pool", "check",
-    "checkpoint", "cond", "convolution", "convolution_transpose", "custom_gradient", "erf",
+    "checkpoint", "compile", "cond", "convolution", "convolution_transpose", "custom_gradient", "erf",
     "fori_loop", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp", "log_softmax", "logsumexp",
     "max_pool", "one_hot", "polygamma", "random", "relu", "scan", "scope", "sigmoid", "silu",
     "softmax", "softplus", "stop_gradient", "tree_map", "value_and_grad", "vjp", "vmap",

@@ -14,8 +14,9 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from backlight.compiler import cache
 from backlight.compiler.processor import Processor, available_threads, native_llvm, processor
@@ -27,7 +28,10 @@ _MOST_PARTS = 8
 
 _FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}\n?", re.M | re.S)
 _DEFINE = re.compile(r"^\s*define ", re.M)
+_SHARED = re.compile(r"^@[\w.$-]+ = (?!private |internal )", re.M)
 _SYMBOL = re.compile(r"@[\w.$-]+")
+
+Result = TypeVar("Result")
 
 # Held while LLVM works, and while the process forks: a child must not inherit a lock that nobody will release.
 _BUILDING = threading.RLock()
@@ -72,8 +76,7 @@ class Machine:
     def assembly(self) -> str:
         """The machine code, readable."""
         with _BUILDING:
-            machine = _target_machine(self._target)
-            return str(machine.emit_assembly(_optimized(self.llvm, machine)))
+            return _with_module(self.llvm, self._target, lambda machine, module: str(machine.emit_assembly(module)))
 
 
 def compile_text(
@@ -87,7 +90,9 @@ def compile_text(
     target = target or processor()
     key = cache.key("text", text, target.key, llvm_version()) if cached else ""
     if cached and (found := cache.load(key)):
-        return load(found.payload, entries, text, target)
+        # What links on one system may not on another that shares its folder; then it is made anew.
+        with suppress(RuntimeError):
+            return load(found.payload, entries, text, target)
     code = _translate(text, target)
     machine = load(code, entries, text, target)
     if cached:
@@ -112,7 +117,7 @@ def load(
         for entry in entries:
             library.export_symbol(entry)
         linked = library.link(linker, "program")
-    return Machine({entry: linked[entry] for entry in entries}, code, text, target, (linked, linker))
+    return Machine({entry: linked[entry] for entry in entries}, code, text, target, linked)
 
 
 def _pack(parts: Sequence[bytes]) -> bytes:
@@ -138,19 +143,28 @@ def _target_machine(target: Processor) -> Any:
     return machine.create_target_machine(target.name, target.features, opt=2, reloc="pic", codemodel="small")
 
 
-def _optimized(text: str, machine: Any) -> Any:
-    """The parsed text after what the emitters count on: helpers inlined, variables in registers, no empty blocks."""
+def _with_module(text: str, target: Processor, emit: Callable[[Any, Any], Result]) -> Result:
+    """``emit(target machine, module)`` of the text after what emitters count on: helpers inlined, variables in
+    registers, no empty blocks.
+
+    All of LLVM's objects are let go here, in order: the garbage collector might take a context before its module.
+    """
     llvm = native_llvm()
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    passes.add_global_dead_code_eliminate_pass()
-    passes.add_sroa_pass()
-    passes.add_simplify_cfg_pass()
-    passes.run(module, builder)
-    return module
+    with (
+        _target_machine(target) as machine,
+        llvm.create_context() as context,
+        llvm.parse_assembly(text, context) as module,
+        llvm.create_pipeline_tuning_options(speed_level=2) as options,
+        llvm.create_pass_builder(machine, options) as builder,
+        llvm.create_new_module_pass_manager() as passes,
+    ):
+        module.verify()
+        passes.add_always_inliner_pass()
+        passes.add_global_dead_code_eliminate_pass()
+        passes.add_sroa_pass()
+        passes.add_simplify_cfg_pass()
+        passes.run(module, builder)
+        return emit(machine, module)
 
 
 def _translate(text: str, target: Processor) -> bytes:
@@ -159,8 +173,7 @@ def _translate(text: str, target: Processor) -> bytes:
 
     def translate(number: int) -> None:
         try:
-            machine = _target_machine(target)
-            done[number] = _emit(machine, _optimized(parts[number], machine))
+            done[number] = _with_module(parts[number], target, _emit)
         except BaseException as error:
             done[number] = error
 
@@ -188,7 +201,7 @@ def _split(text: str, count: int) -> list[str]:
     if count <= 1:
         return [text]
     found = list(_FUNCTION.finditer(text))
-    if len(found) != len(_DEFINE.findall(text)):  # not in the form that ``ir.Module`` writes
+    if len(found) != len(_DEFINE.findall(text)) or _SHARED.search(text):  # not in the form that ``ir.Module`` writes
         return [text]
     functions = [each[0] for each in found if not each[0].startswith("define internal ")]
     others = _FUNCTION.sub(lambda each: each[0] if each[0].startswith("define internal ") else "", text)

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Entry", "Listed", "clear", "directory", "entries", "key", "limit", "load", "size", "store"]
+__all__ = ["Entry", "Listed", "clear", "directory", "entries", "key", "limit", "load", "size", "store", "usable"]
 
 FORMAT = 1
 _MAGIC = b"BACKLIGHT CACHE\n"
@@ -73,7 +73,7 @@ def directory() -> Path | None:
 
 
 def limit() -> int:
-    """The most bytes that all entries may have together; ``BACKLIGHT_CACHE_LIMIT`` is ``1 GiB``, ``64M`` or ``4096``."""
+    """The most bytes all entries may have together; ``BACKLIGHT_CACHE_LIMIT`` is ``1 GiB``, ``64M`` or ``4096``."""
     found = re.fullmatch(r"\s*(\d{1,12})\s*([KMG]?)(?:iB|B)?\s*", os.environ.get("BACKLIGHT_CACHE_LIMIT", ""), re.I)
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()] if found else _LIMIT
 
@@ -172,6 +172,12 @@ def _mine(status: os.stat_result) -> bool:
     if sys.platform == "win32":  # the folder for local data is the user's own there
         return True
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def usable() -> bool:
+    """Whether entries can be read, or there are none yet: false where the folder is not the user's own."""
+    folder = directory()
+    return folder is not None and (_folder() is not None or not folder.exists())
 
 
 def _folder(create: bool = False) -> Path | None:

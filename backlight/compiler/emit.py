@@ -198,7 +198,9 @@ class RowKernel:
         self.invariant: dict[View, Value] = {}
         for view in self.element_views:
             if view.is_scalar and not _immediate(view):
-                self.invariant[view] = self._scalar(view, b.at(body.pointer(view.tensor), view.offset, self._kind(view)))
+                self.invariant[view] = self._scalar(
+                    view, b.at(body.pointer(view.tensor), view.offset, self._kind(view))
+                )
         pieces = self.pieces
         if self.by_rows:
             first, last = _share(piece, pieces, self.space.count)

@@ -240,6 +240,13 @@ class Module:
         self.functions: list[str] = []
         self.declared: dict[str, str] = {}
         self.constants: dict[str, str] = {}
+        self.helpers: set[str] = set()
+
+    def first_use(self, name: str) -> bool:
+        """Whether the helper function ``name`` is still to be written: true the first time."""
+        new = name not in self.helpers
+        self.helpers.add(name)
+        return new
 
     def function(
         self, name: str, parameters: Sequence[tuple[str, str]], returns: str = "void", *, inline: bool = False
@@ -298,7 +305,9 @@ class Function:
     def constants(self, kind: str, values: Sequence[Any]) -> Value:
         """A vector constant, one value per lane."""
         one = scalar(kind)
-        return Value(self, vector(kind, len(values)), "<" + ", ".join(f"{one} {_literal(one, v)}" for v in values) + ">")
+        return Value(
+            self, vector(kind, len(values)), "<" + ", ".join(f"{one} {_literal(one, v)}" for v in values) + ">"
+        )
 
     def intrinsic(self, name: str, *arguments: Value, returns: str = "", overload: Sequence[str] = ()) -> Value:
         """``llvm.name`` overloaded on the types in ``overload`` (by default the first argument's)."""
@@ -370,6 +379,10 @@ class Function:
     def load(self, place: Value, kind: str, align: int = 0) -> Value:
         return self.write(kind, f"load {kind}, ptr {place.text}, align {align or max(bits(kind) // 8, 1)}")
 
+    def load_atomic(self, place: Value, kind: str) -> Value:
+        """A word that another thread may be writing."""
+        return self.write(kind, f"load atomic {kind}, ptr {place.text} monotonic, align {bits(kind) // 8}")
+
     def store(self, value: Value, place: Value, align: int = 0) -> None:
         self.line(f"store {value.kind} {value.text}, ptr {place.text}, align {align or max(bits(value.kind) // 8, 1)}")
 
@@ -385,11 +398,14 @@ class Function:
 
     def masked_store(self, value: Value, place: Value, mask: Value) -> None:
         kind, align = value.kind, max(bits(value.kind) // 8, 1)
+        if mask.text.count("i1 true") == 1 and mask.text[0] == "<":
+            # LLVM 22 stores too many bytes where only one lane, known beforehand, of a truncated value is stored.
+            only = mask.text.strip("<>").split(", ").index("i1 true")
+            self.store(self.lane(value, only), self.at(place, only, scalar(kind)))
+            return
         name = f"llvm.masked.store.v{lanes(kind)}{_INTRINSIC.get(scalar(kind), scalar(kind))}.p0"
         self.module.declared.setdefault(name, f"declare void @{name}({kind}, ptr, {mask.kind})")
-        self.line(
-            f"call void @{name}({kind} {value.text}, ptr align {align} {place.text}, {mask.kind} {mask.text})"
-        )
+        self.line(f"call void @{name}({kind} {value.text}, ptr align {align} {place.text}, {mask.kind} {mask.text})")
 
     def gather(self, places: Value, kind: str, mask: Value) -> Value:
         """The elements at a vector of addresses; unmasked lanes are not read, they are 0."""
@@ -451,7 +467,7 @@ class Function:
         name = self.new_label("loop")
         if isinstance(stop, int) and isinstance(start, int):
             if start >= stop:
-                self.line(f"br label %{name}.exit" if False else f"br i1 false, label %{name}, label %{name}.exit")
+                self.line(f"br i1 false, label %{name}, label %{name}.exit")
             else:
                 self.line(f"br label %{name}")
         else:
@@ -467,6 +483,12 @@ class Function:
         self._lines.append(f"  %{name}.more = icmp slt i64 %{name}.next, {last.text}")
         self.line(f"br i1 %{name}.more, label %{name}, label %{name}.exit")
         self.label(f"{name}.exit")
+
+    def leave(self, i: Value, condition: Value) -> None:
+        """Leave the loop that counts ``i`` if the i1 ``condition`` is true."""
+        name = self.new_label("stay")
+        self.line(f"br i1 {condition.text}, label {i.text[:-2]}.exit, label %{name}")
+        self.label(name)
 
     @contextmanager
     def when(self, condition: Value) -> Iterator[None]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from backlight.compiler.expression import compilable, unsupported
 from backlight.compiler.kernels import Access, Product, merged
+from backlight.compiler.moves import move, rearrange, transposed
 from backlight.compiler.plan import Group, Member, Plan, Tensor, Uncompilable, constant, expanded
-from backlight.compiler.views import View, contiguous, over, rearranged, refined, tidy
+from backlight.compiler.views import View, contiguous, over, refined, tidy
 from backlight.graph import Graph, Node
-from backlight.layout import contiguous_strides
 from backlight.primitive import (
     REGISTRY,
     Contract,
@@ -40,6 +40,9 @@ def plan(graph: Graph, inputs: Sequence[View]) -> Plan:
     made = Plan()
     made.values.update(zip(graph.inputs, inputs, strict=True))
     moving = set(graph.inputs)
+    for node in graph.nodes:
+        if node.primitive is REGISTRY.item:
+            made.read.setdefault(node.inputs[0], set()).add(node.params["k"])
     for node in graph.nodes:
         if node in moving:
             continue
@@ -78,72 +81,6 @@ def _map(made: Plan, node: Node, kernel: Map, views: Sequence[View]) -> View:
     if kernel.expression == "x0" and node.inputs[0].dtype == node.dtype:
         return views[0]
     return made.map(kernel.expression, views, node.dtype, prod(node.shape), node)
-
-
-# -- Moves ---------------------------------------------------------------------------------------------------------
-
-
-def _move(made: Plan, node: Node, kernel: Move, views: Sequence[View]) -> View:
-    if len(kernel.pieces) == 1:
-        (piece,) = kernel.pieces
-        if piece.out_offset == 0 and _fills(piece, prod(node.shape)):
-            return rearrange(made, views[piece.input], piece, node)
-    whole = Tensor(prod(node.shape), node.dtype, "arena", node=node)
-    disjoint = sum(prod(piece.shape) for piece in kernel.pieces) == whole.size and _apart(kernel.pieces)
-    if not disjoint:
-        fill = constant(np.broadcast_to(np.asarray(kernel.fill, node.dtype), (whole.size,)))
-        made.put(fill, whole, 0, contiguous(whole.size), apart=True)
-    for piece in kernel.pieces:
-        if prod(piece.shape):
-            source = rearrange(made, views[piece.input], piece._replace(out_offset=0), node)
-            made.put(source, whole, *_target(piece), apart=not disjoint)
-    whole.group = made.insert(Group("join", whole.size, writes=(whole,), node=node))
-    return View(whole, 0, contiguous(whole.size))
-
-
-def _target(piece: Piece) -> tuple[int, Any]:
-    """Offset and digits of the places that a piece writes."""
-    return piece.out_offset, tidy(tuple(zip(piece.shape, piece.out_strides, strict=True)))
-
-
-def _apart(pieces: Sequence[Piece]) -> bool:
-    """Whether no place is written twice; pieces that go along one axis, as in a concatenation, are seen to be."""
-    if len(pieces) == 1:
-        return True
-    size = sum(prod(piece.shape) for piece in pieces)
-    places = np.zeros(size, bool)
-    for piece in pieces:
-        at = np.asarray(piece.out_offset)
-        for n, stride in zip(piece.shape, piece.out_strides, strict=True):
-            at = at[..., None] + np.arange(n) * stride
-        if at.size and (at.min() < 0 or at.max() >= size):
-            return False
-        places[at.reshape(-1)] = True
-    return bool(places.all())
-
-
-def _fills(piece: Piece, size: int) -> bool:
-    """Whether the piece writes all of the output in order."""
-    inner = contiguous_strides(piece.shape)
-    steps = zip(piece.shape, piece.out_strides, inner, strict=True)
-    return prod(piece.shape) == size and all(n == 1 or a == b for n, a, b in steps)
-
-
-def rearrange(made: Plan, view: View, piece: Piece, node: Node | None) -> View:
-    """The view of what ``piece`` copies; laid out first where no strides can say it."""
-    found = rearranged(view, piece)
-    if found is None:
-        found = rearranged(made.laid_out(view, node), piece)
-    assert found is not None
-    return found
-
-
-def transposed(made: Plan, view: View, shape: Shape, axes: Sequence[int], node: Node | None) -> View:
-    """The elements of a value of ``shape`` in the order of permuted ``axes``."""
-    strides = contiguous_strides(shape)
-    order = tuple(shape[axis] for axis in axes)
-    piece = Piece(0, order, 0, tuple(strides[axis] for axis in axes), 0, contiguous_strides(order))
-    return rearrange(made, view, piece, node)
 
 
 # -- Reductions ----------------------------------------------------------------------------------------------------
@@ -347,55 +284,58 @@ class LoopCore:
 
 
 def _loop(made: Plan, node: Node, kernel: Loop, views: Sequence[View]) -> Any:
+    """A scan. Only what somebody reads is computed: unread rows, sums and histories leave no trace in the body."""
     if kernel.kind != "scan":
         raise Uncompilable(node, "while_loop")
-    body, layout = node.params["body"].graph, node.params["layout"]
-    carries, sequences = layout.carries, layout.sequences
-    terms = len(body.outputs) - layout.sums
-    length = layout.length
-    starts = [*views[:carries], *(constant(np.zeros(each.shape, each.dtype)) for each in body.outputs[terms:])]
-    nodes = [*body.inputs[:carries], *body.outputs[terms:]]
-    kept = [Tensor(prod(each.shape), each.dtype, "arena", node=each) for each in nodes]
-    for start, tensor in zip(starts, kept, strict=True):
-        _copied(made, start, tensor)
+    whole, layout = node.params["body"].graph, node.params["layout"]
+    carries, stepped, length = layout.carries, layout.carries + layout.sequences, layout.length
+    ends, terms = len(whole.outputs), len(whole.outputs) - layout.sums
+    read = [k for k in range(ends) if k < carries or k in made.read[node]]
+    body = Graph(whole.inputs, [whole.outputs[k] for k in read])
+    for view in views:
+        made.store(view.tensor)
+    summed = {k: whole.outputs[k] for k in read if k >= terms}
+    kept = {k: Tensor(prod(each.shape), each.dtype, "arena", node=each) for k, each in enumerate(body.inputs[:carries])}
+    kept |= {k: Tensor(prod(each.shape), each.dtype, "arena", node=each) for k, each in summed.items()}
+    starts = dict(enumerate(views[:carries]))
+    starts |= {k: constant(np.zeros(each.shape, each.dtype)) for k, each in summed.items()}
+    for k, tensor in kept.items():
+        if starts[k].tensor.donated and starts[k].is_whole:
+            tensor.alias = starts[k].tensor
+        else:
+            _copied(made, starts[k], tensor)
     rows: list[Tensor] = []
-    inputs = [View(tensor, 0, contiguous(tensor.size)) for tensor in kept[:carries]]
-    for view, each in zip(views[carries : carries + sequences], body.inputs[carries:], strict=False):
+    inputs = [_all_of(kept[k]) for k in range(carries)]
+    for view, each in zip(views[carries:stepped], body.inputs[carries:], strict=False):
         inputs.append(_row_of(made, view, each, length, rows, node))
-    inputs += views[carries + sequences :]
-    inner = plan(body, inputs)
-    stacked: list[Tensor] = []
-
-    def stack(view: View, each: Node) -> None:
-        whole = Tensor(prod(each.shape) * length, each.dtype, "arena", node=each)
-        row = own(inner, view, each)
-        row.home, row.base, row.offset = "row", whole, prod(each.shape) * each.dtype.itemsize
-        rows.append(row)
-        stacked.append(whole)
-
-    if layout.history:
-        for tensor, each in zip(kept[:carries], body.inputs, strict=False):
-            stack(inner.laid_out(View(tensor, 0, contiguous(tensor.size)), each), each)
-    befores = stacked
-    stacked = []
-    for view, each in zip(inner.outputs[carries:terms], body.outputs[carries:terms], strict=True):
-        stack(view, each)
-    news = list(inner.outputs[:carries])
-    for total, term, each in zip(kept[carries:], inner.outputs[terms:], body.outputs[terms:], strict=True):
-        before = View(total, 0, contiguous(total.size))
-        news.append(inner.map(("add", "x0", "x1"), [before, term], each.dtype, total.size, each))
-    _carry(inner, kept, [own(inner, view, each) for view, each in zip(news, nodes, strict=True)])
+    inner = plan(body, [*inputs, *views[stepped:]])
+    found = dict(zip(read, inner.outputs, strict=True))
+    found |= {ends + k: inner.laid_out(_all_of(kept[k]), body.inputs[k]) for k in range(carries)}
+    stacked: dict[int, Tensor] = {}
+    for k, view in found.items():
+        if k in made.read[node] and (carries <= k < terms or k >= ends):
+            each = whole.outputs[k] if k < ends else body.inputs[k - ends]
+            stacked[k] = Tensor(prod(each.shape) * length, each.dtype, "arena", node=each)
+            row = own(inner, view, each)
+            row.home, row.base, row.offset = "row", stacked[k], prod(each.shape) * each.dtype.itemsize
+            rows.append(row)
+    for k, each in summed.items():
+        found[k] = inner.map(("add", "x0", "x1"), [_all_of(kept[k]), found[k]], each.dtype, kept[k].size, each)
+    news = [own(inner, found[k], whole.outputs[k], for_carry=True) for k in kept]
+    _carry(inner, list(kept.values()), news)
     core = LoopCore(inner, length, layout.reverse, rows)
     for row in rows:
         row.number = core.number
-    carried = tuple(View(tensor, 0, contiguous(tensor.size)) for tensor in kept)
-    reads = (*carried, *views[carries : carries + sequences], *_outside(inner, rows))
+    reads = (*map(_all_of, kept.values()), *views[carries:stepped], *_outside(inner, rows))
     group = made.insert(Group("loop", 0, core=core, reads=reads, node=node))
-    group.writes = (*kept, *stacked, *befores)
+    group.writes = (*kept.values(), *stacked.values())
     for tensor in group.writes:
         tensor.group = group
-    results = [*kept[:carries], *stacked, *kept[carries:], *befores]
-    return tuple(View(tensor, 0, contiguous(tensor.size)) for tensor in results)
+    return {k: _all_of(tensor) for k, tensor in (kept | stacked).items()}
+
+
+def _all_of(tensor: Tensor) -> View:
+    return View(tensor, 0, contiguous(tensor.size))
 
 
 def _row_of(made: Plan, view: View, each: Node, length: int, rows: list[Tensor], node: Node) -> View:
@@ -415,11 +355,16 @@ def _row_of(made: Plan, view: View, each: Node, length: int, rows: list[Tensor],
     return View(row, view.offset, tidy(tuple(zip(lengths[1:], strides[1:], strict=True))))
 
 
-def own(inner: Plan, view: View, each: Node) -> Tensor:
-    """A tensor made in this plan that holds just ``view`` and has no other duty."""
+def own(inner: Plan, view: View, each: Node, *, for_carry: bool = False) -> Tensor:
+    """A tensor made in this plan that holds just ``view`` and has no other duty.
+
+    What a loop leaves behind cannot become a carry: its memory is written before the loop begins.
+    """
     tensor = view.tensor
     inner.settle(tensor)
-    mine = tensor.group is not None and inner.made_here(tensor) and tensor.group.kind != "loop"
+    mine = tensor.group is not None and inner.made_here(tensor)
+    if for_carry and tensor.group is not None and tensor.group.kind in ("loop", "join"):
+        mine = False
     if not (mine and view.is_whole and tensor.home in ("", "arena") and tensor.alias is None):
         tensor = inner.laid_out(view, each).tensor
         inner.settle(tensor)
@@ -509,7 +454,7 @@ def _library(made: Plan, node: Node, kernel: Library, views: Sequence[View]) -> 
 
 _LOWERINGS: dict[type, Callable[..., Any]] = {
     Map: _map,
-    Move: _move,
+    Move: move,
     Reduce: _reduce,
     Contract: _contract,
     Loop: _loop,

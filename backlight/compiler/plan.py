@@ -49,6 +49,7 @@ class Tensor:
     node: Node | None = None
     offset: int = 0  # in bytes, in the arena or, for a row, from one row to the next; in elements, of a part
     digits: Digits = ()
+    donated: bool = False  # an argument that a loop may carry in place
     alias: Tensor | None = None  # the tensor whose memory this one takes over
 
     @property
@@ -116,6 +117,7 @@ class Plan:
     groups: list[Group] = field(default_factory=list)
     outputs: list[View] = field(default_factory=list)
     values: dict[Node, Any] = field(default_factory=dict)
+    read: dict[Node, set[int]] = field(default_factory=dict)  # which outputs of a mapping with several are read
 
     # -- Order
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from backlight.compiler.emit import Body, RowKernel, TileEdge
+from backlight.compiler.emit import Body, RowKernel
 from backlight.compiler.ir import Function, Module, Value
 from backlight.compiler.lower import LoopCore
 from backlight.compiler.plan import Group, Plan, Tensor
-from backlight.compiler.sync import barrier_text
+from backlight.compiler.sync import LINE, STATUS, STOP, barrier_text
 
 __all__ = ["Kernel", "Program", "program"]
 
 ALIGN = 64
+STEPS = 8  # bytes behind the stop word: how many steps of the outermost loop are done
 
 
 class Kernel(NamedTuple):
@@ -159,9 +160,7 @@ class _Writer:
         touched = [(self.region(t), False) for t in _reads(group) if t.home != "constant"]
         touched += [(self.region(t), True) for t in _writes(group)]
         if any(
-            (writes or wrote) and region.meets(before)
-            for region, writes in touched
-            for before, wrote in self.pending
+            (writes or wrote) and region.meets(before) for region, writes in touched for before, wrote in self.pending
         ):
             self.barrier()
         self.pending += touched
@@ -186,15 +185,36 @@ class _Writer:
                 self.call(group)
 
     def loop(self, group: Group, base: int) -> None:
-        """All threads walk through the loop together."""
+        """All threads walk through the loop together; the outermost loop can be stopped after any of its steps."""
         core: LoopCore = group.core
         b = self.b
+        outermost = not self.steps
         if self.pending:
             self.barrier()
         with b.loop(core.length) as i:
             self.steps[core.number] = core.length - 1 - i if core.reverse else i
             self.groups(core.body, base + core.offset)
-            self.barrier()
+            if outermost:
+                self.agree(i)
+            else:
+                self.barrier()
+        del self.steps[core.number]
+
+    def agree(self, i: Value) -> None:
+        """End the step, and the loop if somebody has asked to stop: all threads, or none.
+
+        Thread 0 alone looks at the request and passes it on before the barrier, in one of two words by turns, so that
+        nobody who reads late sees what belongs to the next step.
+        """
+        b = self.b
+        word = b.at(b["sync"], STOP + LINE // 2, "i8")
+        turn = b.at(word, i & 1, "i64")
+        with b.when(b["thread"].eq(0)):
+            b.store(i + 1, b.at(b["sync"], STOP + STEPS, "i8"))
+            with b.when(b.load_atomic(b.at(b["sync"], STOP, "i8"), "i64").ne(0)):
+                b.store(b.const("i64", 1), turn)
+        self.barrier()
+        b.leave(i, b.load_atomic(turn, "i64").ne(0))
 
     def call(self, group: Group) -> None:
         kernel = self.kernel(group)
@@ -217,7 +237,7 @@ class _Writer:
     def _call(self, kernel: Kernel, pointers: Sequence[Value], first: Value, last: Value) -> None:
         passed = ", ".join([f"ptr {p.text}" for p in pointers] + [f"i64 {first.text}", f"i64 {last.text}"])
         b = self.b
-        b.line(f"call void @{kernel.name}({passed}, ptr {b['scratch'].text}, ptr {b['sync'].text})")
+        b.line(f"call void @{kernel.name}({passed}, ptr {b['scratch'].text}, ptr {self.status.text})")
 
     def kernel(self, group: Group) -> Kernel:
         """The kernel of ``group``; groups that differ only in where their tensors stand share one."""
@@ -257,10 +277,14 @@ class _Writer:
         self.collect(plan)
         slots += [("constant", k) for k in range(len(self.constants))]
         self.arena = b.load(b["arguments"], "ptr")
+        self.status = b.at(b["sync"], STATUS, "i8")
         for k, slot in enumerate(slots):
             self.table[slot] = b.load(b.at(b["arguments"], k + 1, "ptr"), "ptr")
         self.groups(plan, 0)
         self.barrier()
+        with b.when(b["thread"].eq(0)):
+            for turn in range(2):
+                b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
         return Program(barrier_text() + str(self.module), self.constants, size, self.scratch, self.kernels)
 

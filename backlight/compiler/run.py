@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backlight.array import Array, as_array
-from backlight.compiler.native import Native
+from backlight.compiler.native import IndexOutside, Native
 from backlight.compiler.plan import Uncompilable
 from backlight.errors import ArgumentError, CompileError, CompileWarning, message
 from backlight.graph import Graph, Node
@@ -19,7 +19,7 @@ from backlight.simplify import simplify
 from backlight.trace import ROOT, Guard, Trace, input_node, state, user_source
 from backlight.tree import Structure, flatten, unflatten
 
-__all__ = ["Compiled", "compile"]
+__all__ = ["Compiled", "compile", "trace_call"]
 
 MOST_VARIANTS = 8  # plans of one kind of arguments, which differ in the way an `if` went
 MOST_KINDS = 64  # kinds of arguments remembered; the oldest is forgotten first
@@ -81,7 +81,10 @@ class Compiled:
             return self._function(*args, **kwargs)
         values = [np.asarray(leaf) for leaf in leaves if _is_data(leaf)]
         for position, variant in enumerate(variants):
-            outputs = variant.native(values)
+            try:
+                outputs = variant.native(values)
+            except IndexOutside:
+                return self._function(*args, **kwargs)  # which says what is wrong, and where
             count = len(variant.guards)
             if variant.holds(outputs[len(outputs) - count :]):
                 if position:
@@ -91,7 +94,10 @@ class Compiled:
         made = self._made(leaves, structure, key)
         if made is None:
             return self._function(*args, **kwargs)
-        return made.result(made.native(values))
+        try:
+            return made.result(made.native(values))
+        except IndexOutside:
+            return self._function(*args, **kwargs)
 
     def _key(self, leaves: Sequence[Any], structure: Structure) -> Any:
         key = (structure, *((leaf.shape, leaf.dtype) if _is_data(leaf) else (type(leaf), leaf) for leaf in leaves))
@@ -168,10 +174,16 @@ def _names(function: Callable[..., Any], structure: Structure) -> list[str]:
     return names
 
 
-def _traced(
-    function: Callable[..., Any], leaves: Sequence[Any], structure: Structure, threads: int | None
-) -> _Variant:
-    """Run the function once on Arrays, every array an input, and compile what it did."""
+def _traced(function: Callable[..., Any], leaves: Sequence[Any], structure: Structure, threads: int | None) -> _Variant:
+    args, kwargs = unflatten(structure, list(leaves))
+    graph, guards, form, described = trace_call(function, args, kwargs)
+    return _Variant(Native(graph, threads), guards, form, described)
+
+
+def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Run the function once on Arrays, every array an input: the graph (whose last outputs are what guards read), the
+    guards, how the result is nested, and what its leaves are."""
+    leaves, structure = flatten((tuple(args), kwargs))
     names = _names(function, structure)
     trace = Trace(f"compile of {function_name(function)}")
     before = state.postpone
@@ -186,9 +198,8 @@ def _traced(
                     lifted.append(Array(nodes[-1]))
                 else:
                     lifted.append(leaf)
-            args, kwargs = unflatten(structure, lifted)
-            result = function(*args, **kwargs)
-            members, form = flatten(result)
+            given, named = unflatten(structure, lifted)
+            members, form = flatten(function(*given, **named))
             outputs: list[Node] = []
             described = []
             for member in members:
@@ -201,12 +212,10 @@ def _traced(
         state.postpone = before
     guards = tuple(guard for guard in trace.guards if guard.node.kind != "constant")
     graph, _ = simplify(Graph(nodes, (*outputs, *(guard.node for guard in guards)), guards))
-    return _Variant(Native(graph, threads), guards, form, tuple(described))
+    return graph, guards, form, tuple(described)
 
 
-def compile(
-    function: Callable[..., Any] | None = None, *, strict: bool = False, threads: int | None = None
-) -> Any:
+def compile(function: Callable[..., Any] | None = None, *, strict: bool = False, threads: int | None = None) -> Any:
     """``function`` as native code: traced once for each kind of arguments, then run without Python.
 
     The first call with arguments of new shapes, dtypes or nesting traces the function, which records what it does,

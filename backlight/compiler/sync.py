@@ -5,7 +5,9 @@ apart, since processors move memory between cores in lines of 64 bytes and often
 
     ARRIVALS    i32   how many threads have reached the barrier
     EPOCH       i32   how often the barrier has opened; those who wait for it look here
-    STOP        i64   nonzero: the program shall end after the step it is in
+    STOP        i64   nonzero: the program shall end after the step it is in; the rest of the line is the program's.
+                      The threads would look at different times, and one that ends leaves the others waiting for ever:
+                      one thread has to look for all of them
     STATUS      i64   what went wrong while the program ran; 0 is nothing
     JOB               entry, arguments, threads, scratch, bytes of it for each thread, thread number of the first worker
     REMAINING   i32   how many workers have not finished the job
@@ -34,7 +36,7 @@ LINE = 128
 ARRIVALS, EPOCH, STOP, STATUS, JOB, REMAINING, MAILBOXES = (LINE * line for line in range(7))
 AWAKE, POSTED, ASLEEP, QUIT = range(4)
 
-# Who waits looks so many times (a few microseconds), then gives the core away between two looks: nobody else may want
+# Who waits looks so many times (about a microsecond), then gives the core away between two looks: nobody else may want
 # it, but if it is another thread of the team that does, looking on would only keep it waiting.
 LOOKS = 30
 # A worker that has looked, and given way so many times (about 100 microseconds), goes to sleep.

@@ -13,7 +13,6 @@ import ctypes
 import os
 import threading
 from functools import lru_cache
-from math import ceil
 from typing import Any
 
 from backlight.compiler.build import Machine, compile_text
@@ -173,7 +172,9 @@ def set_threads(threads: int | None) -> None:
 
     The results are the same bits for any number.
     """
-    if threads is not None and (not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS):
+    if threads is not None and (
+        not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS
+    ):
         raise ArgumentError(message("threads_number", came=repr(threads), most=MOST_THREADS))
     global _chosen
     _chosen = threads

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from backlight.primitive import Piece
 
-__all__ = ["Digits", "View", "contiguous", "over", "refined", "rearranged"]
+__all__ = ["Digits", "View", "contiguous", "over", "rearranged", "refined"]
 
 Digits = tuple[tuple[int, int], ...]
 

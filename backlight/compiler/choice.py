@@ -1,0 +1,269 @@
+"""Choosing how a matrix product is computed: by a model of what each way costs.
+
+The choice depends on the product's shape and on the processor, never on the number of threads, so the order in which
+terms are added, and with it every bit of the result, is the same for any number of threads. Costs are counted in
+multiply-adds of a vector; the constants are measured.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import gcd, lcm, prod
+from typing import NamedTuple
+
+from backlight.compiler.expression import memory_kind
+from backlight.compiler.ir import bits
+from backlight.compiler.kernels import Product
+from backlight.compiler.processor import processor
+from backlight.compiler.schedule import Layout, Schedule, layout_of, problem_of, turned
+from backlight.compiler.strips import lanes_of, short
+from backlight.compiler.tile import Tile
+from backlight.compiler.tuning import measured_steps
+
+__all__ = ["schedule", "tiles"]
+
+GRAIN = 4000.0  # multiply-adds that are worth a piece of their own
+PIECES = 32  # into about so many pieces a large product is cut
+OVERHEAD = 300.0  # of a piece
+BARRIER = 2000.0  # of threads that wait for each other, and for the memory that others wrote
+MEASURED = 10_000_000  # floating-point operations from which on measured tiles are used
+THREADS = ((1, 0.2), (2, 0.8), (4, 1.0), (8, 1.2))  # how much the time on so many threads counts
+ROWS = 4096  # of several axes that are computed before they are transposed
+CUTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)
+
+
+class _Way(NamedTuple):
+    """A way to compute a product: what its parts cost, for the whole batch."""
+
+    plan: Schedule
+    main: float
+    packing: float
+
+    @property
+    def cost(self) -> float:
+        return self.main + self.packing
+
+
+@lru_cache(maxsize=1024)
+def schedule(product: Product, width: int, tile: Tile | None = None) -> Schedule:
+    """The schedule for ``product`` on a processor with vectors of ``width`` float32 numbers; or with this ``tile``.
+
+    For a large product, tiles are compared by what was measured. That does not change the form, nor the parts of the
+    inner indices, on which the order of additions depends.
+    """
+    found = _best(product, [way for form in _forms(product, width) for way in _ways(product, width, form, tile)])
+    if product.flops < MEASURED or found.dots or tile is not None:
+        return found
+    steps = measured_steps(width)
+    if steps is None:
+        return found
+    form = found._replace(tile=Tile(1, 1), panels=1, cuts=(1, 1, 1), splits=1)
+    return _best(product, _ways(product, width, form, None, steps), found.splits)
+
+
+def _best(product: Product, ways: list[_Way], splits: int | None = None) -> Schedule:
+    """The way that serves one, two, four and eight threads best, of those that cost least."""
+    ways.sort(key=lambda way: way.cost)
+    close = [way for way in ways if way.cost <= 1.04 * ways[0].cost][:4]
+    forms = {way.plan.form for way in close}
+    for way in ways:  # and the best of every other form: some are easier to cut
+        if way.cost <= 1.15 * ways[0].cost and way.plan.form not in forms:
+            forms.add(way.plan.form)
+            close.append(way)
+    return min((_cut(product, way, splits) for way in close), key=lambda scored: scored[0])[1]
+
+
+def tiles(width: int, *, dots: bool = False) -> list[Tile]:
+    """The register tiles that fit: results, a vector of each column and a broadcast element in registers at once."""
+    registers = 32 if width >= 16 else 16
+    found = []
+    for vectors in (1, 2, 4, 8) if dots else (1, 2, 3, 4, 5):
+        most = min(8 if dots else 16, (registers - 2) // vectors - 1)
+        found += [Tile(rows, vectors) for rows in range(1, most + 1)]
+    return found
+
+
+def _forms(product: Product, width: int) -> list[Schedule]:
+    """The forms that are possible, each with the smallest tile."""
+    found = []
+    for exchanged in (False, True):
+        problem = problem_of(turned(product) if exchanged else product)
+        lanes = lanes_of(memory_kind(product.dtype), width)
+        plain = Schedule(Tile(1, 1), short(problem.sizes[2], lanes), exchanged, True, False, 1, (1, 1, 1), 1)
+        fits = problem.sizes[1] > 1 and (len(problem.rows) <= 1 or problem.sizes[1] <= ROWS)
+        if not exchanged or fits:
+            found.append(plain)
+            right = layout_of(product, plain).right
+            if not right.bounds and (not problem.columns or right.strides[-1] == 1):
+                found.append(plain._replace(packed=False))
+        if not exchanged:
+            dots = Schedule(Tile(1, 1), lanes, False, False, True, 1, (1, 1, 1), 1)
+            layout = layout_of(product, dots)
+            if layout.run >= 0 and not layout.left.bounds and not layout.right.bounds:
+                found.append(dots)
+    return found
+
+
+# -- Costs ---------------------------------------------------------------------------------------------------------
+
+
+def _ways(
+    product: Product, width: int, form: Schedule, tile: Tile | None, steps: dict[Tile, float] | None = None
+) -> list[_Way]:
+    """A form with every tile that fits, or with this one, or with those for which the cost of a step is known."""
+    layout = layout_of(product, form)
+    batch, _, columns, _ = layout.problem.sizes
+    widest = columns if form.dots else layout.units
+    candidates = tiles(width, dots=form.dots)
+    if tile is not None and not form.dots:
+        candidates = [tile]
+    if steps is not None:
+        candidates = list(steps)
+    if form.turned and len(layout.problem.rows) <= 1:  # results are transposed in square blocks
+        candidates = [each for each in candidates if lcm(each.rows, form.lanes) <= 64] or candidates
+    fitting = {Tile(min(each.rows, max(1, layout.tiled)), min(each.vectors, max(1, widest))) for each in candidates}
+    times = 1 if layout.right_alone else batch
+    pack = times * layout.depth * _pack_cost(layout, form.lanes) if form.packed else 0.0
+    found = []
+    for each in sorted(fitting):
+        main = _dots_cost(layout, each, form.lanes) if form.dots else _tiles_cost(layout, each, form, steps or {})
+        found.append(_Way(form._replace(tile=each), batch * main, pack))
+    return found
+
+
+def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, steps: dict[Tile, float]) -> float:
+    """The tiles of one batch index: multiply-adds, or loads where they are more, or waiting for the one before."""
+    others = layout.problem.sizes[1] // max(1, layout.tiled)
+    slow = _left_conflicts(layout, tile.rows) + (
+        0.0 if form.packed else _right_distance(layout, tile.vectors, form.lanes)
+    )
+    total = 0.0
+    for rows, many in _parts(layout.tiled, tile.rows):
+        for vectors, panels in _parts(layout.units, tile.vectors):
+            step = steps.get(Tile(rows, vectors)) or max(rows * vectors, rows + vectors, 4.0) + 0.3
+            step += slow
+            total += many * others * panels * (layout.depth * step + 20 + rows * vectors * (8 if form.turned else 3))
+    return total
+
+
+def _dots_cost(layout: Layout, tile: Tile, lanes: int) -> float:
+    rows, columns = layout.problem.sizes[1:3]
+    run = layout.problem.inner[layout.run]
+    steps = layout.depth // run * -(-run // lanes) if run else 0
+    others = rows // max(1, layout.tiled)
+    total = 0.0
+    for height, many in _parts(layout.tiled, tile.rows):
+        for width, count in _parts(columns, tile.vectors):
+            width = tile.vectors
+            total += (
+                many * others * count * (steps * (max(height * width, height + width, 4.0) + 0.5) + 20 + height * width)
+            )
+    return total + rows * -(-columns // lanes) * (lanes * 2.8 + 5)
+
+
+def _left_conflicts(layout: Layout, rows: int) -> float:
+    """Rows a multiple of a page apart compete for the eight places that a line of theirs may have in the cache."""
+    held = len(layout.problem.batch)
+    item = bits(memory_kind(layout.problem.dtype)) // 8
+    strides = layout.left.strides[held : held + len(layout.problem.rows)]
+    if not strides or layout.depth < 64:
+        return 0.0
+    apart = 4096 // gcd(strides[layout.along] * item, 4096)
+    return 2.0 * max(0, -(-rows // apart) - 8) * apart
+
+
+def _right_distance(layout: Layout, vectors: int, lanes: int) -> float:
+    """Rows of the right operand that lie a page apart: short reads from many pages, which compete in the cache."""
+    held = len(layout.problem.batch)
+    item = bits(memory_kind(layout.problem.dtype)) // 8
+    strides = layout.right.strides[held : held + len(layout.problem.inner)]
+    far = max((abs(stride) * item for stride in strides), default=0)
+    if layout.depth * far < 64 << 10 or far < 3500:
+        return 0.0
+    line = 64 / (lanes * item)  # the vectors in a line of the cache
+    slow = 1.2 * line * max(0.0, 4 - vectors / line)
+    return slow + (4.0 * vectors if far >= 8192 and far % 4096 == 0 and layout.depth >= 512 else 0.0)
+
+
+def _parts(count: int, size: int) -> list[tuple[int, int]]:
+    """``count`` cut into parts of ``size`` and a rest: (length, how many)."""
+    full, rest = divmod(count, size)
+    return [each for each in ((size, full), (rest, 1)) if each[0] and each[1]]
+
+
+def _pack_cost(layout: Layout, lanes: int) -> float:
+    """Packing one row."""
+    problem, units = layout.problem, layout.units
+    held, nk = len(problem.batch), len(problem.inner)
+    if layout.right.bounds:
+        return 8.0 * units * lanes
+    columns, inner = layout.right.strides[held + nk :], layout.right.strides[held : held + nk]
+    if not columns or columns[-1] == 1:
+        if len(columns) <= 1:
+            return 6.0 * units
+        return prod(problem.columns[:-1]) * (2.0 + 5.0 * -(-problem.columns[-1] // lanes))
+    along = max((n for n, stride in zip(problem.inner, inner, strict=True) if stride == 1), default=0)
+    if along:
+        return units * 7.5 * lanes * -(-along // lanes) / along
+    return 1.5 * units * lanes
+
+
+# -- Cuts ----------------------------------------------------------------------------------------------------------
+
+
+def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedule]:
+    """The way with the cuts that serve one, two, four and eight threads well (or ``given`` splits), and its score."""
+    plan = way.plan
+    layout = layout_of(product, plan)
+    problem = layout.problem
+    batch, rows, columns, depth = problem.sizes
+    if not batch * rows * columns:
+        return 0.0, plan
+    item = bits(memory_kind(problem.dtype)) // 8
+    first = problem.inner[0] if problem.inner and depth else 1
+    wanted = max(1, min(PIECES, int(way.cost // GRAIN)))
+    by_batch = _divided(batch, wanted)
+    room = max(1, min(2 * wanted, 64) // by_batch) if wanted > 1 else 1
+    fits = max(128 << 10, processor().l2 // 2)
+    panel_row = plan.tile.vectors * plan.lanes * item  # bytes of a packed panel for one inner index
+    main, packing, alone = way.main * -(-batch // by_batch) / batch, way.packing, layout.right_alone
+    if not alone:
+        packing *= -(-batch // by_batch) / batch
+    adding = 4.0 * -(-batch // by_batch) * rows * columns / plan.lanes
+    best = None
+    for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
+        splits = -(-first // -(-first // splits))
+        inner = -(-first // splits) / first
+        crowded = 1.3 if plan.packed and depth * inner * panel_row > fits else 1.0
+        for by_columns in _cuts(layout.column_panels, room // splits):
+            share = -(-layout.column_panels // by_columns) / layout.column_panels
+            for by_rows in _cuts(layout.row_blocks, room // splits // by_columns):
+                part = -(-layout.row_blocks // by_rows) / layout.row_blocks
+                piece = share * (inner * crowded * (main * part + packing) + (adding * part if splits > 1 else 0.0))
+                count = by_batch * by_columns * by_rows * splits
+                score = 0.0
+                for threads, weight in THREADS:
+                    score += weight * -(-count // threads)
+                score = score * (piece + OVERHEAD) + (3.2 * BARRIER if splits > 1 else 0.0)
+                if best is None or score < best[0]:
+                    best = score, splits, by_rows, by_columns
+    assert best is not None
+    score, splits, by_rows, by_columns = best
+    panels = 1
+    if plan.packed:
+        deep = -(-first // splits) * prod(problem.inner[1:])
+        panels = max(1, min(fits // max(1, deep * panel_row), -(-layout.column_panels // by_columns)))
+        by_columns = min(by_columns, -(-layout.column_panels // panels))
+    return score, plan._replace(panels=panels, cuts=(by_batch, by_rows, by_columns), splits=splits)
+
+
+def _cuts(count: int, most: int) -> list[int]:
+    """Into how many parts to try to cut ``count`` units: at most ``most``."""
+    return [cut for cut in CUTS if cut <= min(count, most)] or [1]
+
+
+def _divided(count: int, wanted: int) -> int:
+    """Into how many parts to cut ``count`` units if ``wanted`` would do: equal parts where there are nearly enough."""
+    if count <= wanted:
+        return max(1, count)
+    return next((parts for parts in range(wanted, wanted // 2, -1) if count % parts == 0), wanted)

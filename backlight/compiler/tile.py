@@ -1,0 +1,192 @@
+"""The register tile of a matrix product: a few rows times a few vectors of results that stay in registers.
+
+    results[r][v] += left[r, k] · right[k, v]        for every k
+
+One step broadcasts an element of every row and multiplies it with vectors of the right operand: rows · vectors
+multiply-adds for rows + vectors loads. The tile is as large as the registers allow, so that arithmetic and not memory
+sets the pace, and everything constant about the layout becomes a constant in the instructions' addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from backlight.compiler.expression import memory_kind
+from backlight.compiler.ir import Function, Value, is_float, vector
+
+__all__ = ["InnerAxis", "Tile", "emit_dots", "emit_tile", "totals"]
+
+UNROLLED = 96  # multiply-adds for which a short loop is written out
+BUSY = 12  # multiply-adds in one step of a loop that hide its counting
+
+Sums = list[list[Value]]
+
+
+class Tile(NamedTuple):
+    """A register tile of ``rows`` times ``vectors``."""
+
+    rows: int
+    vectors: int
+
+
+class InnerAxis(NamedTuple):
+    """An axis that is summed over, and how far a step along it is in each operand; the length may be an i64 Value."""
+
+    length: Any
+    left: int
+    right: int
+
+
+def _multiply_add(b: Function, x: Value, y: Value, total: Value, dtype: Any) -> Value:
+    """x · y + total, fused where the processor can; integers wrap around and bools are joined, as in NumPy."""
+    if is_float(x.kind):
+        return b.intrinsic("fmuladd", x, y, total)
+    return total | (x & y) if dtype.kind == "b" else x * y + total
+
+
+def emit_tile(
+    b: Function,
+    dtype: Any,
+    lanes: int,
+    tile: Tile,
+    inner: Sequence[InnerAxis],
+    left: Value,
+    row_stride: int,
+    rights: Sequence[Value],
+    masks: Sequence[Value | None],
+) -> list[list[Value]]:
+    """The results of one tile, as ``rows`` lists of ``vectors`` Values.
+
+    ``left`` points to the element of the first row, ``rights`` to the first element of each vector, for the first
+    inner index; lanes outside a mask are not read.
+    """
+    one = memory_kind(dtype)
+    many = vector(one, lanes)
+    results = _Results(b, many, tile.rows, tile.vectors)
+
+    def step(sums: Sums, left: Value, rights: Sequence[Value], left_shift: int, right_shift: int) -> Sums:
+        along = []
+        for place, mask in zip(rights, masks, strict=True):
+            place = b.at(place, right_shift, one)
+            along.append(b.load(place, many) if mask is None else b.masked_load(place, many, mask))
+        made = []
+        for r, row in enumerate(sums):
+            x = b.splat(b.load(b.at(left, r * row_stride + left_shift, one), one), lanes)
+            made.append([_multiply_add(b, x, y, total, dtype) for y, total in zip(along, row, strict=True)])
+        return made
+
+    def nest(axes: Sequence[InnerAxis], left: Value, rights: Sequence[Value]) -> None:
+        size = tile.rows * tile.vectors
+        if not axes:
+            results.set(step(results.get(), left, rights, 0, 0))
+            return
+        (length, by_left, by_right), *rest = axes
+        together = 1
+        if not rest and isinstance(length, int):
+            if not length:
+                return
+            if length <= 6 and length * size <= UNROLLED:
+                together = length
+            while together * size < BUSY and length % (2 * together) == 0:
+                together *= 2
+        with b.loop(length, step=together) if together != length else nullcontext(b.const("i64", 0)) as k:
+            if together != length:
+                shift = k * by_right
+                left, rights = b.at(left, k * by_left, one), [b.at(right, shift, one) for right in rights]
+            if rest:
+                nest(rest, left, rights)
+                return
+            sums = results.get()
+            for u in range(together):
+                sums = step(sums, left, rights, u * by_left, u * by_right)
+            results.set(sums)
+
+    nest(inner, left, rights)
+    return results.get()
+
+
+class _Results:
+    """The sums of a tile, which its loops carry in registers."""
+
+    def __init__(self, b: Function, kind: str, rows: int, columns: int) -> None:
+        self.places = [[b.variable(kind, 0) for _ in range(columns)] for _ in range(rows)]
+
+    def get(self) -> Sums:
+        return [[place.get() for place in row] for row in self.places]
+
+    def set(self, sums: Sums) -> None:
+        for places, row in zip(self.places, sums, strict=True):
+            for place, total in zip(places, row, strict=True):
+                place.set(total)
+
+
+def emit_dots(
+    b: Function,
+    dtype: Any,
+    lanes: int,
+    rows: int,
+    inner: Sequence[InnerAxis],
+    run: InnerAxis,
+    left: Value,
+    row_stride: int,
+    rights: Sequence[Value],
+) -> list[list[Value]]:
+    """Dot products of ``rows`` rows with as many columns as there are ``rights``, each a vector of sums to be added up.
+
+    Vectors run along ``run``, whose elements lie side by side in both operands, for every index of ``inner``.
+    """
+    one = memory_kind(dtype)
+    many = vector(one, lanes)
+    results = _Results(b, many, rows, len(rights))
+
+    def step(left: Value, rights: Sequence[Value], shift: Value, mask: Value | None) -> None:
+        def load(place: Value) -> Value:
+            return b.load(place, many) if mask is None else b.masked_load(place, many, mask)
+
+        along = [load(b.at(place, shift, one)) for place in rights]
+        left = b.at(left, shift, one)
+        sums = []
+        for r, row in enumerate(results.get()):
+            x = load(b.at(left, r * row_stride, one))
+            sums.append([_multiply_add(b, x, y, total, dtype) for y, total in zip(along, row, strict=True)])
+        results.set(sums)
+
+    def nest(axes: Sequence[InnerAxis], left: Value, rights: Sequence[Value]) -> None:
+        if axes:
+            (length, by_left, by_right), *rest = axes
+            with b.loop(length) as k:
+                shift = k * by_right
+                nest(rest, b.at(left, k * by_left, one), [b.at(right, shift, one) for right in rights])
+            return
+        if isinstance(run.length, int):
+            whole: Any = run.length - run.length % lanes
+            if whole > lanes:
+                with b.loop(whole, step=lanes) as k:
+                    step(left, rights, k, None)
+            elif whole:
+                step(left, rights, b.const("i64", 0), None)
+            if run.length % lanes:
+                step(left, rights, b.const("i64", whole), b.first_lanes(run.length % lanes, lanes))
+        else:
+            whole = run.length - run.length % lanes
+            with b.loop(whole, step=lanes) as k:
+                step(left, rights, k, None)
+            step(left, rights, whole, b.first_lanes(run.length - whole, lanes))
+
+    nest(inner, left, rights)
+    return results.get()
+
+
+def totals(b: Function, rows: Sequence[Value], dtype: Any) -> Value:
+    """The sum of the lanes of each of as many vectors as they have lanes, in one vector.
+
+    Adding the even lanes of two vectors to their odd ones leaves half of each in one vector.
+    """
+    width = len(rows)
+    while len(rows) > 1:
+        pairs = zip(rows[0::2], rows[1::2], strict=True)
+        halves = [(b.shuffle(x, y, range(0, 2 * width, 2)), b.shuffle(x, y, range(1, 2 * width, 2))) for x, y in pairs]
+        rows = [x | y if dtype.kind == "b" else x + y for x, y in halves]
+    return rows[0]
