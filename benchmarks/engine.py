@@ -16,7 +16,7 @@ import numpy
 from backlight import grad
 from benchmarks.timing import Timing, interleaved
 
-__all__ = ["ROWS", "Row", "measure"]
+__all__ = ["ROWS", "Row", "measure", "text"]
 
 Parameters = list[tuple[Any, Any]]
 
@@ -94,3 +94,18 @@ ROWS = (
 def measure(seconds: float = 8.0) -> list[tuple[Row, dict[str, Timing]]]:
     """Time every row, contenders in turn."""
     return [(row, interleaved(row.steps(), seconds=seconds)) for row in ROWS]
+
+
+def text() -> str:
+    """The table, measured here and now."""
+    lines = [
+        "| training step | contender | best µs | median µs | of autograd's time | allowed |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row, timings in measure():
+        peer = timings.get("autograd")
+        for name, timing in timings.items():
+            ratio = f"{timing.ratio(peer):.2f}" if peer else "not installed"
+            allowed = f"{row.allowed:.1f}" if name == "Backlight" else ""
+            lines.append(f"| {row.name} | {name} | {timing.best:.0f} | {timing.median:.0f} | {ratio} | {allowed} |")
+    return "\n".join(lines)

@@ -17,6 +17,8 @@ __all__ = ["GPT", "LSTM", "MLP", "WORKLOADS", "Convolutional", "Data", "Paramete
 Parameters = dict[str, Any]
 RATES = {"sgd": 0.1, "adam": 1e-3}
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+LONGEST_CALL = 160_000  # microseconds of the target
+CHECKED = 20
 
 
 class Data(NamedTuple):
@@ -185,6 +187,19 @@ class Workload(NamedTuple):
     def operations(self) -> int:
         """Floating-point operations of the matrix products and convolutions in one step; the rest is not counted."""
         return 2 * int(self.model.products(self.batch))
+
+    @property
+    def per_call(self) -> int:
+        """How many steps who computes whole epochs in one call is given at once: an epoch, or a part of a long one."""
+        steps = self.steps
+        while steps * self.target > LONGEST_CALL and steps % 2 == 0:
+            steps //= 2
+        return steps
+
+    @property
+    def checked(self) -> int:
+        """How many steps are compared with the reference: ``CHECKED`` and what is left of the call."""
+        return -(-CHECKED // self.per_call) * self.per_call
 
     def initial(self) -> Parameters:
         return dict(self.model.initial(np.random.default_rng(1)))

@@ -313,10 +313,16 @@ def test_every_form_and_copy_is_covered() -> None:
         for form in choice._forms(product, 16):
             layout = layout_of(product, form)
             seen |= {form.form, ("left_pad", layout.left_pad is not None), ("right_pad", layout.right_pad is not None)}
-            seen |= {("table", layout.table), ("left packed", layout.left_packed), ("alone", layout.right_alone)}
-    kinds = {(turned, packed, False) for turned in (False, True) for packed in (False, True)} | {(False, False, True)}
+            seen |= {
+                ("table", layout.table),
+                ("left gathered", layout.left_gathered),
+                ("tiled", form.tiled),
+                ("alone", layout.right_alone),
+            }
+    kinds = {(turned, packed, False, False) for turned in (False, True) for packed in (False, True)}
+    kinds |= {(False, False, True, False), (False, True, False, True), (True, True, False, True)}
     assert kinds <= seen
-    assert {(name, True) for name in ("left_pad", "right_pad", "table", "left packed", "alone")} <= seen
+    assert {(name, True) for name in ("left_pad", "right_pad", "table", "left gathered", "tiled", "alone")} <= seen
 
 
 def edges(width: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Compiled pooling, its gradients and convolutions of single planes agree with the records, for nan and ties too, and touch nothing outside."""
+"""Compiled pooling, its gradients and convolutions of single planes are the records, ties and nan too."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backlight.compiler.build import compile_text
-from backlight.compiler.expression import memory_kind
 from backlight.compiler.depthwise import Depthwise, depthwise_pieces, emit_depthwise, is_depthwise
+from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import Function, Module, Value
 from backlight.compiler.pooling import Pooling, emit_pool, emit_unpool, pool_pieces, tap_dtype, unpool_pieces
 from backlight.primitive import REGISTRY

@@ -29,7 +29,7 @@ _MOST_PARTS = 8
 _FUNCTION = re.compile(r"^define [^\n]*\{\n.*?^\}\n?", re.M | re.S)
 _DEFINE = re.compile(r"^\s*define ", re.M)
 _SHARED = re.compile(r"^@[\w.$-]+ = (?!private |internal )", re.M)
-_SYMBOL = re.compile(r"@[\w.$-]+")
+_SYMBOL = re.compile(r'@(?:[\w.$-]+|"[^"]*")')
 
 Result = TypeVar("Result")
 
@@ -217,7 +217,7 @@ def _split(text: str, count: int) -> list[str]:
         named = set(_SYMBOL.findall(bodies)) | set(_SYMBOL.findall(others))
         declared = ""
         for number, function in enumerate(functions):
-            head = function[: function.index("{")]
+            head = function[: function.index("\n")].removesuffix("{")
             if number not in part and _SYMBOL.findall(head)[0] in named:
                 declared += head.replace("define", "declare", 1) + "\n"
         made.append(others + declared + bodies)

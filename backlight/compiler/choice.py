@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import bits
-from backlight.compiler.kernels import Product
+from backlight.compiler.kernels import Product, Shape
 from backlight.compiler.processor import processor
 from backlight.compiler.schedule import Layout, Schedule, layout_of, problem_of, turned
 from backlight.compiler.strips import lanes_of, short
@@ -28,6 +28,9 @@ OVERHEAD = 300.0  # of a piece
 BARRIER = 2000.0  # of threads that wait for each other, and for the memory that others wrote
 MEASURED = 10_000_000  # floating-point operations from which on measured tiles are used
 THREADS = ((1, 0.2), (2, 0.8), (4, 1.0), (8, 1.2))  # how much the time on so many threads counts
+LATENCY = 8.0  # multiply-adds that are begun until the first one is done
+LINE = 64  # bytes
+PAGES = 1024  # whose addresses the processor remembers
 ROWS = 4096  # of several axes that are computed before they are transposed
 CUTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)
 
@@ -37,11 +40,12 @@ class _Way(NamedTuple):
 
     plan: Schedule
     main: float
-    packing: float
+    packing: float  #: of the right operand …
+    tiling: float  #: … and of the left one
 
     @property
     def cost(self) -> float:
-        return self.main + self.packing
+        return self.main + self.packing + self.tiling
 
 
 @lru_cache(maxsize=1024)
@@ -78,7 +82,7 @@ def tiles(width: int, *, dots: bool = False) -> list[Tile]:
     registers = 32 if width >= 16 else 16
     found = []
     for vectors in (1, 2, 4, 8) if dots else (1, 2, 3, 4, 5):
-        most = min(8 if dots else 16, (registers - 2) // vectors - 1)
+        most = min(8 if dots else 16, (registers - 1) // vectors - 1)
         found += [Tile(rows, vectors) for rows in range(1, most + 1)]
     return found
 
@@ -93,7 +97,10 @@ def _forms(product: Product, width: int) -> list[Schedule]:
         fits = problem.sizes[1] > 1 and (len(problem.rows) <= 1 or problem.sizes[1] <= ROWS)
         if not exchanged or fits:
             found.append(plain)
-            right = layout_of(product, plain).right
+            layout = layout_of(product, plain)
+            held, right = len(problem.batch), layout.right
+            if len(problem.rows) == 1 == layout.left.strides[held] and not layout.left.bounds and problem.sizes[3] > 1:
+                found.append(plain._replace(tiled=True))
             if not right.bounds and (not problem.columns or right.strides[-1] == 1):
                 found.append(plain._replace(packed=False))
         if not exchanged:
@@ -127,21 +134,21 @@ def _ways(
     found = []
     for each in sorted(fitting):
         main = _dots_cost(layout, each, form.lanes) if form.dots else _tiles_cost(layout, each, form, steps or {})
-        found.append(_Way(form._replace(tile=each), batch * main, pack))
+        strips = -(-layout.tiled // each.rows) * -(-each.rows // form.lanes)
+        tiling = batch * layout.depth * strips * 4.5 if form.tiled else 0.0
+        found.append(_Way(form._replace(tile=each), batch * main, pack, tiling))
     return found
 
 
 def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, steps: dict[Tile, float]) -> float:
     """The tiles of one batch index: multiply-adds, or loads where they are more, or waiting for the one before."""
     others = layout.problem.sizes[1] // max(1, layout.tiled)
-    slow = _left_conflicts(layout, tile.rows) + (
-        0.0 if form.packed else _right_distance(layout, tile.vectors, form.lanes)
-    )
     total = 0.0
     for rows, many in _parts(layout.tiled, tile.rows):
+        far = 0.0 if form.tiled else _left_conflicts(layout, rows) + _left_far(layout)
         for vectors, panels in _parts(layout.units, tile.vectors):
-            step = steps.get(Tile(rows, vectors)) or max(rows * vectors, rows + vectors, 4.0) + 0.3
-            step += slow
+            step = steps.get(Tile(rows, vectors)) or max(rows * vectors + 0.3, rows + vectors + 1.3, LATENCY + 0.6)
+            step += far + (0.0 if form.packed else _right_far(layout, vectors, form.lanes))
             total += many * others * panels * (layout.depth * step + 20 + rows * vectors * (8 if form.turned else 3))
     return total
 
@@ -162,27 +169,49 @@ def _dots_cost(layout: Layout, tile: Tile, lanes: int) -> float:
 
 
 def _left_conflicts(layout: Layout, rows: int) -> float:
-    """Rows a multiple of a page apart compete for the eight places that a line of theirs may have in the cache."""
+    """Rows a multiple of a page apart compete for the few places that a line of theirs may have in the cache."""
     held = len(layout.problem.batch)
     item = bits(memory_kind(layout.problem.dtype)) // 8
     strides = layout.left.strides[held : held + len(layout.problem.rows)]
     if not strides or layout.depth < 64:
         return 0.0
     apart = 4096 // gcd(strides[layout.along] * item, 4096)
-    return 2.0 * max(0, -(-rows // apart) - 8) * apart
+    return 2.0 * max(0, -(-rows // apart) - processor().l1 // 4096) * apart
 
 
-def _right_distance(layout: Layout, vectors: int, lanes: int) -> float:
-    """Rows of the right operand that lie a page apart: short reads from many pages, which compete in the cache."""
+def _left_far(layout: Layout) -> float:
+    """What a step waits for the left operand."""
+    held, ni = len(layout.problem.batch), len(layout.problem.rows)
+    return _far(layout, layout.left.strides[held + ni :], 1.0)
+
+
+def _right_far(layout: Layout, vectors: int, lanes: int) -> float:
+    """What a step waits for the right operand where it stands."""
     held = len(layout.problem.batch)
+    lines = vectors * lanes * bits(memory_kind(layout.problem.dtype)) / 8 / LINE
+    return _far(layout, layout.right.strides[held : held + len(layout.problem.inner)], lines)
+
+
+def _far(layout: Layout, strides: Shape, lines: float) -> float:
+    """What a step waits for the ``lines`` it reads from an operand that goes so far along each inner axis.
+
+    A tile or panel is read again for every panel or tile that it meets. Where all of it has no room in a cache, it
+    comes from the next one: lines a multiple of 64 bytes apart can stand in a few sets of the cache only.
+    """
     item = bits(memory_kind(layout.problem.dtype)) // 8
-    strides = layout.right.strides[held : held + len(layout.problem.inner)]
-    far = max((abs(stride) * item for stride in strides), default=0)
-    if layout.depth * far < 64 << 10 or far < 3500:
-        return 0.0
-    line = 64 / (lanes * item)  # the vectors in a line of the cache
-    slow = 1.2 * line * max(0.0, 4 - vectors / line)
-    return slow + (4.0 * vectors if far >= 8192 and far % 4096 == 0 and layout.depth >= 512 else 0.0)
+    inner = (layout.chunk, *layout.problem.inner[1:])
+    count, pages, common = lines, 1.0, 0
+    for length, stride in zip(inner, strides, strict=False):
+        step = abs(stride) * item
+        if step >= LINE and length > 1:
+            count *= length
+            pages *= min(1.0, step / 4096) * length if step * length > 4096 else 1
+            common = gcd(common, step // LINE if step % LINE == 0 else 1)
+    wait = 0.0
+    for size, sets, cost in ((processor().l1, 64, 1.0), (processor().l2, 1024, 4.0)):
+        places = size // (LINE * sets) * (sets // gcd(sets, common or 1))
+        wait += cost * min(1.0, max(0.0, 2 * count / places - 1))
+    return lines * (wait + (25.0 if pages > PAGES else 0.0))
 
 
 def _parts(count: int, size: int) -> list[tuple[int, int]]:
@@ -200,11 +229,11 @@ def _pack_cost(layout: Layout, lanes: int) -> float:
     columns, inner = layout.right.strides[held + nk :], layout.right.strides[held : held + nk]
     if not columns or columns[-1] == 1:
         if len(columns) <= 1:
-            return 6.0 * units
+            return 5.0 * units
         return prod(problem.columns[:-1]) * (2.0 + 5.0 * -(-problem.columns[-1] // lanes))
     along = max((n for n, stride in zip(problem.inner, inner, strict=True) if stride == 1), default=0)
     if along:
-        return units * 7.5 * lanes * -(-along // lanes) / along
+        return units * 6.0 * lanes * -(-along // lanes) / along
     return 1.5 * units * lanes
 
 
@@ -226,9 +255,8 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
     room = max(1, min(2 * wanted, 64) // by_batch) if wanted > 1 else 1
     fits = max(128 << 10, processor().l2 // 2)
     panel_row = plan.tile.vectors * plan.lanes * item  # bytes of a packed panel for one inner index
-    main, packing, alone = way.main * -(-batch // by_batch) / batch, way.packing, layout.right_alone
-    if not alone:
-        packing *= -(-batch // by_batch) / batch
+    mine = -(-batch // by_batch) / batch
+    main, packing, tiling = way.main * mine, way.packing * (1 if layout.right_alone else mine), way.tiling * mine
     adding = 4.0 * -(-batch // by_batch) * rows * columns / plan.lanes
     best = None
     for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
@@ -239,7 +267,8 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
             share = -(-layout.column_panels // by_columns) / layout.column_panels
             for by_rows in _cuts(layout.row_blocks, room // splits // by_columns):
                 part = -(-layout.row_blocks // by_rows) / layout.row_blocks
-                piece = share * (inner * crowded * (main * part + packing) + (adding * part if splits > 1 else 0.0))
+                piece = inner * (share * crowded * (main * part + packing) + tiling * part)
+                piece += share * part * adding if splits > 1 else 0.0
                 count = by_batch * by_columns * by_rows * splits
                 score = 0.0
                 for threads, weight in THREADS:

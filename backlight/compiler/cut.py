@@ -17,7 +17,7 @@ import numpy as np
 from backlight.graph import Node
 from backlight.primitive import REGISTRY, Contract, Draw, Elementwise, Gather, Loop, Map, Move, Reduce, Window
 
-__all__ = ["READ", "TRAFFIC", "cheapest", "kernel_of", "multiplications", "size_of", "work"]
+__all__ = ["PRODUCT", "READ", "TRAFFIC", "cheapest", "constant_key", "kernel_of", "multiplications", "size_of", "work"]
 
 READ = 4.0  # a value that lies in memory anyway
 TRAFFIC = 8.0  # a value that is written for this purpose, and read
@@ -82,11 +82,11 @@ def work(node: Node) -> float:
         each = PRODUCT
     else:
         each = HEAVY
-    return each * size_of(node)
+    return float(each * size_of(node))
 
 
 def _ratio(before: Node, after: Node) -> float:
-    return max(1.0, prod(before.shape) / max(1, prod(after.shape)))
+    return float(max(1.0, prod(before.shape) / max(1, prod(after.shape))))
 
 
 def cheapest(needed: Iterable[Node], load: Callable[[Node], float], compute: Callable[[Node], float]) -> set[Node]:

@@ -32,7 +32,7 @@ _FLOAT64 = np.dtype(np.float64)
 
 
 class Drawing(NamedTuple):
-    """``count`` numbers of a distribution for each of ``keys`` keys of ``key_words`` (2 or 4) words.
+    """``each`` numbers of a distribution for each of ``keys`` keys of ``key_words`` (2 or 4) words.
 
     Pointers: the numbers, the keys.
     """
@@ -40,17 +40,18 @@ class Drawing(NamedTuple):
     distribution: str
     keys: int
     key_words: int
-    count: int
+    each: int
     dtype: Any
 
 
 def draw_pieces(drawing: Drawing, width: int) -> int:
-    return pieces_for(2 * drawing.keys * drawing.count, drawing.keys * _chunks(drawing))
+    """Into how many pieces the draw is cut."""
+    return pieces_for(2 * drawing.keys * drawing.each, drawing.keys * _chunks(drawing))
 
 
 def _chunks(drawing: Drawing) -> int:
     """Into how many parts the numbers of one key are cut."""
-    return -(-drawing.count // _CHUNK) if drawing.keys < 16 else 1
+    return -(-drawing.each // _CHUNK) if drawing.keys < 16 else 1
 
 
 def emit_draw(
@@ -58,25 +59,25 @@ def emit_draw(
     scratch: Any = None, status: Any = None,
 ) -> None:  # fmt: skip
     """One piece of a draw."""
-    if not drawing.keys * drawing.count:
+    if not drawing.keys * drawing.each:
         return
     out, keys = pointers
     kind = memory_kind(drawing.dtype)
     chunks = _chunks(drawing)
-    wide = max(4, short(drawing.count, width))
+    wide = max(4, short(drawing.each, width))
     first, last = share(piece, draw_pieces(drawing, width), drawing.keys * chunks)
     with b.loop(last, first) as unit:
         row = unit // chunks if chunks > 1 else unit
         key = b.at(keys, row * drawing.key_words, "i32")
         words = [b.load(b.at(key, k, "i32"), "i32") for k in range(drawing.key_words)]
         stream = Stream(b, drawing.distribution, drawing.dtype, words, wide)
-        place = b.at(out, row * drawing.count, kind)
+        place = b.at(out, row * drawing.each, kind)
         start = b.const("i64", 0)
-        count: Any = drawing.count
+        count: Any = drawing.each
         if chunks > 1:
             start = (unit % chunks) * _CHUNK
-            rest = drawing.count - start
-            count = rest.lt(_CHUNK).select(rest, _CHUNK) if drawing.count % _CHUNK else _CHUNK
+            rest = drawing.each - start
+            count = rest.lt(_CHUNK).select(rest, _CHUNK) if drawing.each % _CHUNK else _CHUNK
 
         def work(at: Value, mask: Value | None) -> None:
             store_strip(b, stream(start + at), b.at(place, start + at, kind), 1, mask)
@@ -156,7 +157,7 @@ class Stream:
 
     def _number(self, words: Value) -> Value:
         """What the distribution makes of the words."""
-        b, dtype = self.b, self.dtype
+        dtype = self.dtype
         if self.distribution in _DOMAINS:
             return words
         if self.distribution == "bits":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -16,9 +17,10 @@ from backlight.compiler.expression import combine, evaluate, identity, load_as, 
 from backlight.compiler.ir import Function, Value, lanes, scalar, vector
 from backlight.compiler.kernels import merged
 from backlight.compiler.plan import Group, Member, Tensor
+from backlight.compiler.scatter import BAD_INDEX
 from backlight.compiler.views import View, over, refined, tidy
 
-__all__ = ["Body", "RowKernel", "Space", "TileEdge", "expression_cost", "short"]
+__all__ = ["Body", "Edge", "RowKernel", "Space", "expression_cost", "short"]
 
 UNROLLED = 8  # vectors in a row that stay in registers
 GRAIN = 4096  # elements that are worth a piece of their own
@@ -54,6 +56,7 @@ class Body:
     used: int = 0  # bytes of the work area
 
     def pointer(self, tensor: Tensor) -> Value:
+        """Where the memory of ``tensor`` begins."""
         return self.pointers[tensor.memory()]
 
     def room(self, count: int) -> Value:
@@ -208,8 +211,8 @@ class RowKernel:
                 self._row(row, None)
         else:
             first, last = _share(piece, pieces, self.chunk_count)
-            for r in range(self.space.count):
-                self._row(b.const("i64", r), (first, last))
+            for number in range(self.space.count):
+                self._row(b.const("i64", number), (first, last))
 
     def _row(self, row: Value, span: tuple[Value, Value] | None) -> None:
         b = self.body.b
@@ -222,7 +225,7 @@ class RowKernel:
         self.bases: dict[View, Value] = {}
         self.per_row: dict[Tensor, Value] = {}
         self.row_loads: dict[View, Value] = {}
-        self.kept: dict[tuple[Tensor, Any], Value] = {}
+        self.kept: dict[tuple[Tensor | View, Any], Value] = {}
         self.areas: dict[Tensor, Value] = {}
         for view in self.parts.values():
             self._base(view)
@@ -274,7 +277,7 @@ class RowKernel:
         self._chunks(work, span, slots)
         for m in folds:
             parts = trees[m] if self.unrolled else [each.get() for each in sums[m]]
-            step: Callable[[Value, Value], Value] = lambda x, y, m=m: combine(b, m.kernel, x, y, m.tensor.dtype)
+            step = partial(_combined, b, m)
             while len(parts) > 1:
                 parts = [step(*parts[k : k + 2]) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)]
             self.per_row[m.tensor] = b.fold(parts[0], step)
@@ -292,8 +295,8 @@ class RowKernel:
         if span is not None:
             first, last = span
             whole = last.lt(full).select(last, b.const("i64", full))
-            with b.loop(whole, first) as k:
-                work(_Chunk(k * width, None, None), 0)
+            with b.loop(whole, first) as number:
+                work(_Chunk(number * width, None, None), 0)
             if tail:
                 with b.when(last.gt(full)):
                     work(_Chunk(b.const("i64", full * width), mask, None), 0)
@@ -371,7 +374,7 @@ class RowKernel:
         else:
             inputs = [self._input(view, chunk, stage) for view in member.inputs]
             dtypes = [view.tensor.dtype for view in member.inputs]
-            value = evaluate(self.body.b, member.kernel, inputs, dtypes, tensor.dtype)
+            value = mapped(self.body.b, member.kernel, inputs, dtypes, tensor.dtype)
         if self.unrolled:
             self.kept[tensor, chunk.key] = value
         chunk.values[tensor] = value
@@ -390,7 +393,7 @@ class RowKernel:
                 inputs.append(self.invariant[wide])
             else:
                 inputs.append(self.row_loads[wide])
-        return evaluate(b, member.kernel, inputs, [v.tensor.dtype for v in member.inputs], member.tensor.dtype)
+        return mapped(b, member.kernel, inputs, [v.tensor.dtype for v in member.inputs], member.tensor.dtype)
 
     def _place(self, tensor: Tensor, chunk: _Chunk) -> Value:
         """Where an element-level result stands: in its memory, or in the work area."""
@@ -454,14 +457,14 @@ class RowKernel:
         return total
 
 
-class TileEdge:
-    """What happens to a product's results, a vector at a time, before they leave the registers."""
+class Edge:
+    """What happens to a core's results, a vector at a time, before they leave the registers."""
 
     def __init__(self, group: Group, body: Body) -> None:
         self.group = group
         self.body = body
-        product = group.core
-        self.counts = (prod(product.batch), prod(product.rows), prod(product.columns))
+        assert group.space is not None
+        self.counts = group.space
         self.views = list(dict.fromkeys(group.external()))
         lengths = refined(tuple(self.counts), *(view.digits for view in self.views))
         assert lengths is not None
@@ -499,7 +502,7 @@ class TileEdge:
                 else:
                     inputs.append(self._load(view, index, column, lanes, mask))
             dtypes = [view.tensor.dtype for view in member.inputs]
-            values[member.tensor] = evaluate(b, member.kernel, inputs, dtypes, member.tensor.dtype)
+            values[member.tensor] = mapped(b, member.kernel, inputs, dtypes, member.tensor.dtype)
         for tensor, value in values.items():
             if tensor.is_stored:
                 place = b.at(self.body.pointer(tensor), stored, memory_kind(tensor.dtype))
@@ -526,6 +529,24 @@ class TileEdge:
         if key is not None:
             self.memo[key] = x
         return x
+
+
+def _combined(b: Function, member: Member, x: Value, y: Value) -> Value:
+    return combine(b, member.kernel, x, y, member.tensor.dtype)
+
+
+def mapped(b: Function, expression: Any, xs: Sequence[Value], dtypes: Sequence[Any], dtype: Any) -> Value:
+    """A member's expression; ``("inside", x, n)`` is an index for an axis of length n: counted from the start, and
+    reported in the status word where it is out of range."""
+    if not (isinstance(expression, tuple) and expression[0] == "inside"):
+        return evaluate(b, expression, xs, dtypes, dtype)
+    (x,), length, signed = xs, expression[2], dtypes[0].kind == "i"
+    x = x.to_int("i64", signed)
+    index = x.lt(0).select(x + length, x) if signed else x
+    outside = ~index.below(length)
+    with b.when(b.fold(outside, lambda a, c: a | c) if lanes(outside.kind) else outside):
+        b.store(b.const("i64", BAD_INDEX), b["status"])
+    return index.to_int(register_kind(dtype))
 
 
 # -- Loads and stores ----------------------------------------------------------------------------------------------

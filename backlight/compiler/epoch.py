@@ -3,67 +3,234 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from backlight.compiler.native import Native
-from backlight.compiler.run import trace_call
+from backlight.compiler.native import IndexOutside, Native
+from backlight.compiler.plan import Uncompilable
+from backlight.compiler.recording import Refused, is_data, kind_of, trace_call
+from backlight.compiler.threads import launch
+from backlight.errors import (
+    ArgumentError,
+    CompileError,
+    ConversionError,
+    DTypeError,
+    RangeError,
+    ShapeError,
+    UnsupportedError,
+    message,
+)
+from backlight.lifting import function_name, labels
 from backlight.loops import scan
-from backlight.tree import flatten, unflatten
+from backlight.trace import state as tracing
+from backlight.trace import user_source
+from backlight.tree import Structure, flatten, tree_map, unflatten
 
 __all__ = ["Epoch"]
+
+TRACES = 2  # how often a loop's body is traced; a third time means that it cannot be one loop
 
 
 class Epoch:
     """``step(state, batch, *data) -> (state, metrics)``, compiled into a loop over the rows of ``batches``.
 
-    The arrays of ``state`` (parameters, the optimiser's, a random key) are updated where they are. Metrics come back
-    stacked, one row a step. Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, and ``state``
-    is what it was after that step.
+    The arrays of ``state`` (parameters, the optimiser's, a random key) are updated where they are; ``batch`` is one row
+    of every array in ``batches``, such as a row of a shuffled index; ``data`` is the same in all steps. Metrics come
+    back stacked, one row a step. Arrays and NumPy's scalars may change from call to call; everything else among the
+    arguments is part of the program.
+
+    Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, ``state`` is what it was after that step,
+    ``finished`` says how many steps there were, and ``metrics`` holds theirs.
 
     >>> import numpy as np
     >>> def step(w, row, x):
     ...     return w - 0.1 * x[row].sum(), w
     >>> w, x = np.array(1.0), np.arange(4.0)
-    >>> Epoch(step)(w, np.array([[0, 1], [2, 3]]), x)
+    >>> epoch = Epoch(step)
+    >>> epoch(w, np.array([[0, 1], [2, 3]]), x)
     array([1. , 0.9])
-    >>> round(float(w), 12)
-    0.4
+    >>> round(float(w), 12), epoch.finished
+    (0.4, 2)
     """
 
     def __init__(self, step: Callable[..., tuple[Any, Any]], threads: int | None = None) -> None:
         self._step = step
         self._threads = threads
-        self._plans: dict[Any, Any] = {}
+        self._plans: dict[Any, tuple[Native, Structure]] = {}
+        self.finished = 0
+        self.metrics: Any = None
+
+    def __repr__(self) -> str:
+        return f"<epoch of {function_name(self._step)}>"
 
     def __call__(self, state: Any, batches: Any, *data: Any) -> Any:
-        """Run one epoch. Raises ``Uncompilable`` where the step cannot be compiled."""
+        """Run one epoch: the metrics.
+
+        Raises ``CompileError`` where the step cannot be compiled, ``ArgumentError``, ``ShapeError`` or ``DTypeError``
+        for a state that cannot be updated in place, and what indexing raises where an index is out of range; ``state``
+        is as before then.
+        """
         leaves, form = flatten(state)
-        rest, rest_form = flatten((batches, data))
-        values = [*leaves, *map(np.asarray, rest)]
-        _check(leaves)
-        key = (form, rest_form, tuple((value.shape, value.dtype) for value in values))
-        if key not in self._plans:
-            self._plans[key] = self._compiled(len(leaves), state, batches, data)
-        native, metrics_form = self._plans[key]
-        outputs = native(values, interruptible=True)
-        for k, leaf in enumerate(leaves):
-            if k not in native.in_place:
-                leaf[...] = outputs[k]
-        return unflatten(metrics_form, outputs[len(leaves) :])
+        _check(leaves, labels(form, "state"))
+        steps = np.zeros((), np.int64)
+        arguments = (state, steps, batches, *data)
+        everything, structure = flatten((arguments, {}))
+        kind = kind_of(self._step, everything, structure)
+        if kind not in self._plans:
+            self._plans[kind] = self._compiled(len(leaves) + 1, arguments)
+        native, metrics = self._plans[kind]
+        rest = [_apart(leaf, leaves) for leaf in everything[len(leaves) + 1 :] if is_data(leaf)]
+        inputs, outputs = _memory(native, [*leaves, steps, *rest])
+        before = [leaf.copy() for leaf in leaves]
+        self.finished, self.metrics = 0, None
+        try:
+            _run(native, inputs, outputs)
+        except IndexOutside:
+            for leaf, old in zip(leaves, before, strict=True):
+                leaf[...] = old
+        except KeyboardInterrupt:
+            self._end(leaves, outputs, metrics)
+            raise
+        else:
+            self._end(leaves, outputs, metrics)
+            return self.metrics
+        self._repeat(unflatten(form, before), batches, data)
+        raise RangeError(message("epoch_index", function=function_name(self._step)))
 
-    def _compiled(self, count: int, state: Any, batches: Any, data: Sequence[Any]) -> tuple[Native, Any]:
-        def epoch(state: Any, batches: Any, *data: Any) -> Any:
-            return scan(lambda state, batch: self._step(state, batch, *data), state, batches)
+    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
+        """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
+        self.finished = int(outputs[len(leaves)])
+        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
+        for leaf, new in zip(leaves, outputs, strict=False):
+            if self.finished and new is not leaf:
+                leaf[...] = new
 
-        graph, guards, form, _ = trace_call(epoch, (state, batches, *data), {})
-        if guards:
-            raise ValueError("the step reads values in Python")
-        return Native(graph, self._threads, range(count)), form.members[1]
+    def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
+        """The same steps as plain Python, until one of them says what is wrong with an index."""
+        rows, form = flatten(batches)
+        with np.errstate(all="ignore"):
+            for t in range(len(rows[0])):
+                state, _ = self._step(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
+
+    def _compiled(self, carried: int, arguments: Sequence[Any]) -> tuple[Native, Structure]:
+        """The plan for arguments of this kind, the first ``carried`` of whose leaves are the carry."""
+        name, calls = function_name(self._step), 0
+        _check_batches(arguments[2])
+
+        given: Sequence[Any] = ()
+
+        def body(carry: Any, batch: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls > TRACES:
+                raise Refused(message("epoch_unlike"))
+            state, steps = carry
+            result = self._step(state, batch, *given)
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise ArgumentError(message("epoch_pair", function=name, came=type(result).__name__))
+            read = next((guard for guard in tracing.trace.guards if guard.node.kind != "constant"), None)
+            if read is not None:
+                raise Refused(message("epoch_reads"), read.source)
+            _check_next(name, state, result[0])
+            return (result[0], steps + 1), result[1]
+
+        def epoch(state: Any, steps: Any, batches: Any, *data: Any) -> Any:
+            nonlocal given
+            given = data
+            return scan(body, (state, steps), batches)
+
+        try:
+            traced = trace_call(epoch, arguments, {})
+        except Refused as error:
+            raise CompileError(message("epoch_refused", str(error.source or ""), function=name, reason=error)) from None
+        except (ConversionError, UnsupportedError) as error:
+            raise CompileError(message("epoch_refused", function=name, reason=error)) from error
+        try:
+            return Native(traced.graph, self._threads, range(carried)), traced.form.members[1]
+        except Uncompilable as error:
+            facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
+            raise CompileError(message("epoch_unsupported", str(error.node.source or ""), **facts)) from None
+        except Exception as error:  # a mistake of the compiler's own, which need not end the training
+            reason = f"{type(error).__name__}: {error}"
+            raise CompileError(message("epoch_refused", function=name, reason=reason)) from error
 
 
-def _check(leaves: Sequence[Any]) -> None:
-    for leaf in leaves:
-        if not (isinstance(leaf, np.ndarray) and leaf.flags.c_contiguous and leaf.flags.writeable):
-            raise TypeError("the state of an epoch must be writable, contiguous arrays")
+# -- Checks --------------------------------------------------------------------------------------------------------
+
+
+def _check(leaves: Sequence[Any], names: Sequence[str]) -> None:
+    """Whether every leaf of the state can be updated where it stands, and none overlaps with another."""
+    where = str(user_source() or "")
+    for leaf, name in zip(leaves, names, strict=True):
+        if type(leaf) not in (np.ndarray, np.memmap):
+            raise ArgumentError(message("epoch_not_array", where, name=name, came=type(leaf).__name__))
+        if not leaf.flags.writeable:
+            raise ArgumentError(message("epoch_read_only", where, name=name))
+        if not (leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype.isnative):
+            raise ArgumentError(message("epoch_layout", where, name=name))
+    spans = sorted((x.ctypes.data, x.ctypes.data + x.nbytes, k) for k, x in enumerate(leaves) if x.nbytes)
+    for (_, stop, first), (start, _, second) in pairwise(spans):
+        if start < stop:
+            one, two = sorted((first, second))
+            raise ArgumentError(message("epoch_overlap", where, first=names[one], second=names[two]))
+
+
+def _check_batches(batches: Any) -> None:
+    """Whether every array has the steps along its first axis."""
+    rows, form = flatten(batches)
+    shapes = {name: np.shape(x) for name, x in zip(labels(form, "batches"), rows, strict=True)}
+    if not shapes or () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
+        came = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "None"
+        raise ShapeError(message("epoch_batches", str(user_source() or ""), came=came))
+
+
+def _check_next(function: str, old: Any, new: Any) -> None:
+    """Whether the state that a step returns is like the one it was given."""
+    (before, form), (after, came) = flatten(old), flatten(new)
+    if form != came:
+        expected, got = (", ".join(labels(each, "state")) or "None" for each in (form, came))
+        raise ArgumentError(message("epoch_tree", function=function, expected=expected, came=got))
+    for x, y, name in zip(before, after, labels(form, "state"), strict=True):
+        if hasattr(y, "dtype") and (x.shape, x.dtype) != (y.shape, y.dtype):
+            kind = ShapeError if x.shape != y.shape else DTypeError
+            facts = {"start": f"{x.dtype} {x.shape}", "came": f"{y.dtype} {y.shape}"}
+            raise kind(message("epoch_changes", function=function, name=name, **facts))
+
+
+def _apart(value: Any, leaves: Sequence[Any]) -> Any:
+    """The value as it is before the epoch, in memory that the epoch does not write to."""
+    array = np.asarray(value)
+    shared = not array.flags.aligned or any(np.may_share_memory(array, leaf) for leaf in leaves)
+    return array.copy() if shared else array
+
+
+# -- The run -------------------------------------------------------------------------------------------------------
+
+
+def _memory(native: Native, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The arrays that the loop reads, and those that it writes, which are the same where it works in place."""
+    graph = native.graph
+    inputs = [
+        np.ascontiguousarray(value, node.dtype) if value.dtype != node.dtype or not value.flags.c_contiguous else value
+        for value, node in zip(values, graph.inputs, strict=True)
+    ]
+    outputs = [
+        inputs[native.in_place[k]] if k in native.in_place else np.zeros(node.shape, node.dtype)
+        for k, node in enumerate(graph.outputs)
+    ]
+    return inputs, outputs
+
+
+def _run(native: Native, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Run the loop; what it has done when Ctrl-C ends it stands in ``outputs``."""
+    with native._lock:
+        for k, array in enumerate((*inputs, *outputs)):
+            native._table[1 + k] = array.ctypes.data
+        status = launch(
+            native.machine["run"], native._table, native.threads, native.program.scratch,
+            interruptible=True, keep=(native, inputs, outputs),
+        )  # fmt: skip
+    if status:
+        raise IndexOutside

@@ -1,118 +1,488 @@
-"""Map expressions on Values (first version: being replaced)."""
+"""What a ``Map`` says, written as instructions on registers: NumPy's arithmetic on scalars and vectors.
+
+Operands know their dtype, because the registers of LLVM do not know a sign; Python numbers are weak, as in NumPy 2:
+they take the dtype of what they meet. Truth values are ``i1`` in registers and bytes in memory.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlight.compiler.ir import Function, Value, lanes, scalar, vector
+from backlight.compiler import math
+from backlight.compiler.ir import Function, Value, bits, lanes, scalar, vector
+from backlight.compiler.math import exp
+
+__all__ = [
+    "combine",
+    "compilable",
+    "convert",
+    "evaluate",
+    "exp",
+    "identity",
+    "load_as",
+    "memory_kind",
+    "register_kind",
+    "store_as",
+    "unsupported",
+]
+
+BOOL, INT64, FLOAT64 = np.dtype(bool), np.dtype(np.int64), np.dtype(np.float64)
 
 
+# -- Types ---------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
 def compilable(dtype: Any) -> bool:
-    return dtype.kind in "fiub" and not (dtype.kind == "f" and dtype.itemsize not in (4, 8))
+    """Whether numbers of this dtype have a place in the processor's registers: booleans, integers, float32, float64."""
+    dtype = np.dtype(dtype)
+    return dtype.isnative and (dtype.kind in "iub" or (dtype.kind == "f" and dtype.itemsize in (4, 8)))
 
 
-def unsupported(expression: Any, dtypes: Any) -> str:
-    return ""
+@lru_cache(maxsize=256)
+def register_kind(dtype: Any) -> str:
+    """The LLVM type of one number in a register."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return "float" if dtype.itemsize == 4 else "double"
+    return "i1" if dtype.kind == "b" else f"i{8 * dtype.itemsize}"
 
 
-def register_kind(d: Any) -> str:
-    d = np.dtype(d)
-    return "i1" if d.kind == "b" else {"f4": "float", "f8": "double"}.get(d.str[1:], f"i{8 * d.itemsize}")
+def memory_kind(dtype: Any) -> str:
+    """The LLVM type of one number in memory, where a truth value is a byte."""
+    kind = register_kind(dtype)
+    return "i8" if kind == "i1" else kind
 
 
-def memory_kind(d: Any) -> str:
-    return "i8" if np.dtype(d).kind == "b" else register_kind(d)
+def load_as(b: Function, x: Value, dtype: Any) -> Value:
+    """What was read from memory, as it stands in a register."""
+    return x.ne(0) if register_kind(dtype) == "i1" else x
 
 
-def load_as(b: Function, x: Value, d: Any) -> Value:
-    return x.ne(0) if np.dtype(d).kind == "b" else x
+def store_as(b: Function, x: Value, dtype: Any) -> Value:
+    """A register as it is written to memory."""
+    return x.to_int("i8", signed=False) if register_kind(dtype) == "i1" else x
 
 
-def store_as(b: Function, x: Value, d: Any) -> Value:
-    return x.to_int("i8", False) if np.dtype(d).kind == "b" else x
-
-
-def convert(b: Function, x: Value, s: Any, t: Any) -> Value:
-    s, t = np.dtype(s), np.dtype(t)
-    if s == t:
+def convert(b: Function, x: Value, source: Any, target: Any) -> Value:
+    """NumPy's ``astype``. What no integer can hold becomes some integer, as in C, but nothing worse."""
+    source, target = np.dtype(source), np.dtype(target)
+    if source == target:
         return x
-    if t.kind == "b":
+    kind = register_kind(target)
+    if target.kind == "b":
         return x.ne(0)
-    if t.kind == "f":
-        return x.to_float(register_kind(t), s.kind != "u")
-    return x.to_int(register_kind(t), s.kind != "u")
+    if source.kind == "b":
+        return x.select(b.const(vector(kind, lanes(x.kind)), 1), 0)
+    if target.kind == "f":
+        return x.to_float(kind, signed=source.kind == "i")
+    if source.kind == "f":
+        return _truncated(b, x, target)
+    return x.to_int(kind, signed=source.kind == "i")
 
 
-def identity(n: str, d: Any) -> Any:
-    d = np.dtype(d)
-    top = np.inf if d.kind == "f" else 0 if d.kind == "b" else np.iinfo(d).max
-    low = -np.inf if d.kind == "f" else 0 if d.kind == "b" else np.iinfo(d).min
-    return {"add": 0, "multiply": 1, "maximum": low, "minimum": top, "logical_or": 0, "logical_and": 1}[n]
+def _truncated(b: Function, x: Value, target: Any) -> Value:
+    """A floating-point number towards zero. Narrow and unsigned integers wrap round, as on processors of today."""
+    if target.kind == "u" and target.itemsize == 8:
+        top = 2.0**63
+        far = x.ge(top)
+        whole = _saturated(b, far.select(x - top, x), "i64")
+        return far.select(whole ^ -(1 << 63), whole)
+    wide = "i64" if target.itemsize == 8 or (target.kind == "u" and target.itemsize == 4) else "i32"
+    return _saturated(b, x, wide).to_int(register_kind(target))
 
 
-def combine(b: Function, n: str, x: Value, y: Value, d: Any) -> Value:
-    if n == "add":
-        return x + y
-    if n == "multiply":
-        return x * y
-    if n == "maximum":
-        return (x.gt(y) | x.isnan()).select(x, y)
-    if n == "minimum":
-        return (x.lt(y) | x.isnan()).select(x, y)
-    return x | y if n == "logical_or" else x & y
+def _saturated(b: Function, x: Value, kind: str) -> Value:
+    kind = vector(kind, lanes(x.kind))
+    return b.intrinsic("fptosi.sat", x, returns=kind, overload=(kind, x.kind))
 
 
-def exp(b: Function, x: Value) -> Value:
-    k = x.kind
-    t = x * 1.4426950408889634
-    n = b.intrinsic("rint", t)
-    r = b.fma(n, b.const(k, -0.693359375), x)
-    r = b.fma(n, b.const(k, 2.12194440e-4), r)
-    p = b.const(k, 1 / 5040)
-    for c in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
-        p = b.fma(p, r, c)
-    i = n.to_int("i32" if scalar(k) == "float" else "i64")
-    s = ((i + 127) << 23).bitcast("float") if scalar(k) == "float" else ((i + 1023) << 52).bitcast("double")
-    return p * s
+# -- Folds ---------------------------------------------------------------------------------------------------------
 
 
-def evaluate(b: Function, e: Any, xs: Any, ds: Any, out: Any) -> Value:
-    fl = next((np.dtype(d) for d in ds if np.dtype(d).kind == "f"), np.dtype(out))
-    n = lanes(xs[0].kind)
+def identity(name: str, dtype: Any) -> Any:
+    """What a fold starts from: it changes nothing it is combined with."""
+    dtype = np.dtype(dtype)
+    if name in ("maximum", "minimum"):
+        low, high = (-np.inf, np.inf) if dtype.kind == "f" else (0, 1) if dtype.kind == "b" else _limits(dtype)
+        return low if name == "maximum" else high
+    return {"add": 0, "multiply": 1, "logical_or": 0, "logical_and": 1}[name]
 
-    def ev(e: Any) -> Value:
-        if isinstance(e, str):
-            return xs[int(e[1:])]
-        if not isinstance(e, tuple):
-            return b.const(vector(register_kind(fl), n), e)
-        o, *a = e
-        v = [ev(q) for q in a]
-        f: Any = {
-            "add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y, "div": lambda x, y: x / y,
-            "neg": lambda x: -x, "lt": lambda x, y: x.lt(y), "le": lambda x, y: x.le(y), "gt": lambda x, y: x.gt(y),
-            "ge": lambda x, y: x.ge(y), "eq": lambda x, y: x.eq(y),
-            "max": lambda x, y: (x.gt(y) | x.isnan()).select(x, y), "min": lambda x, y: (x.lt(y) | x.isnan()).select(x, y),
-            "abs": lambda x: b.intrinsic("fabs", x), "sqrt": lambda x: b.intrinsic("sqrt", x), "exp": lambda x: exp(b, x),
-            "log": lambda x: b.intrinsic("log", x), "log1p": lambda x: b.intrinsic("log", x + 1.0),
-            "and": lambda x, y: x & y, "or": lambda x, y: x | y, "not": lambda x: ~x,
-            "truth": lambda x: x if scalar(x.kind) == "i1" else x.ne(0),
-            "isinf": lambda x: b.intrinsic("fabs", x).eq(float("inf")), "isnan": lambda x: x.isnan(),
-            "tanh": lambda x: 1.0 - 2.0 / (exp(b, x * 2.0) + 1.0), "pow": lambda x, y: b.intrinsic("pow", x, y),
-        }  # fmt: skip
-        if o == "select":
-            c, t, u = v
-            return (c if scalar(c.kind) == "i1" else c.ne(0)).select(t, u)
-        return f[o](*v)
 
-    r = ev(e)
-    src = [d for d in map(np.dtype, ds)]
-    if r.kind != vector(register_kind(out), n):
-        d0 = next(
-            d
-            for d in (*src, np.dtype(bool), np.dtype("f4"), np.dtype("f8"), np.dtype("i8"))
-            if register_kind(d) == scalar(r.kind)
-        )
-        r = convert(b, r, d0, out)
-    return r
+def _limits(dtype: Any) -> tuple[int, int]:
+    """The smallest and the largest integer; LLVM writes the largest unsigned one as -1."""
+    limits = np.iinfo(dtype)
+    return (0, -1) if dtype.kind == "u" else (limits.min, limits.max)
+
+
+def combine(b: Function, name: str, x: Value, y: Value, dtype: Any) -> Value:
+    """One step of a fold: ``add multiply maximum minimum logical_or logical_and``; nan wins a maximum or minimum."""
+    dtype = np.dtype(dtype)
+    if name.startswith("logical"):
+        both = [convert(b, each, dtype, BOOL) for each in (x, y)]
+        return convert(b, both[0] | both[1] if name == "logical_or" else both[0] & both[1], BOOL, dtype)
+    return _ARITHMETIC[_FOLDS[name]](b, x, y, dtype)
+
+
+_FOLDS = {"add": "add", "multiply": "mul", "maximum": "max", "minimum": "min"}
+
+
+# -- Arithmetic on two registers of one dtype ------------------------------------------------------------------------
+
+Binary = Callable[[Function, Value, Value, Any], Value]
+
+
+def _compare(word: str) -> Binary:
+    """A comparison by name: ordered for floating point, by sign for integers; false is less than true."""
+
+    def compare(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+        if dtype.kind == "f":
+            instruction = f"fcmp o{word}"
+        elif word == "eq":
+            instruction = "icmp eq"
+        else:
+            instruction = f"icmp {'s' if dtype.kind == 'i' else 'u'}{word}"
+        return b.write(vector("i1", lanes(x.kind)), f"{instruction} {x.kind} {x.text}, {y.text}")
+
+    return compare
+
+
+def _extreme(word: str) -> Binary:
+    """max (``gt``) or min (``lt``). For floating point one instruction that gives y if there is a nan, then x's nan."""
+    compare = _compare(word)
+
+    def extreme(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+        if dtype.kind == "b":
+            return x | y if word == "gt" else x & y
+        if dtype.kind != "f":
+            return compare(b, x, y, dtype).select(x, y)
+        if y.text[0] != "%":  # a constant must not be the last: x's nan comes out by itself
+            x, y = y, x
+        better = compare(b, x, y, dtype).select(x, y)
+        return better if x.text[0] != "%" and not _is_nan_text(x) else x.isnan().select(x, better)
+
+    return extreme
+
+
+def _is_nan_text(x: Value) -> bool:
+    return "0x7FF8" in x.text or "0xFFF8" in x.text
+
+
+def _divide(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    """x / y; of integers the quotient towards zero, 0 for y = 0 and wrapping round for the smallest by -1."""
+    if dtype.kind == "f":
+        return x / y
+    if dtype.kind == "b":
+        return x & y
+    nothing = y.eq(0)
+    if dtype.kind == "u":
+        return nothing.select(0, x // nothing.select(1, y))
+    minus = y.eq(-1)
+    return nothing.select(0, minus.select(-x, x / (nothing | minus).select(1, y)))
+
+
+def _remainder(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    """C's remainder of integers, with the sign of x; 0 for y = 0."""
+    if dtype.kind == "b":
+        return x & ~x
+    if dtype.kind == "u":
+        nothing = y.eq(0)
+        return nothing.select(0, x % nothing.select(1, y))
+    y = (y.eq(0) | y.eq(-1)).select(1, y)
+    return b.write(x.kind, f"srem {x.kind} {x.text}, {y.text}")
+
+
+def _copysign(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    """The size of x with the sign of y."""
+    if dtype.kind == "f":
+        return b.intrinsic("copysign", x, y)
+    size = _absolute(b, x, dtype)
+    return y.lt(0).select(-size, size) if dtype.kind == "i" else size
+
+
+def _shift_left(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    """x · 2ʸ; by all bits or more it is 0, and a negative y counts as more."""
+    inside = y.below(bits(x.kind))
+    return inside.select(x << inside.select(y, 0), 0)
+
+
+def _shift_right(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    inside = y.below(bits(x.kind))
+    if dtype.kind == "i":
+        return x.ashr(inside.select(y, bits(x.kind) - 1))
+    return inside.select(x >> inside.select(y, 0), 0)
+
+
+def _power(b: Function, x: Value, y: Value, dtype: Any) -> Value:
+    """xʸ of integers, by squaring, bit by bit of y."""
+    result, factor, rest = (b.variable(x.kind, start) for start in (1, x, y))
+    with b.loop(bits(x.kind)):
+        odd = (rest.get() & 1).ne(0)
+        result.set(odd.select(result.get() * factor.get(), result.get()))
+        factor.set(factor.get() * factor.get())
+        rest.set(rest.get() >> 1)
+    return result.get()
+
+
+_ARITHMETIC: dict[str, Binary] = {
+    "add": lambda b, x, y, dtype: x | y if dtype.kind == "b" else x + y,
+    "sub": lambda b, x, y, dtype: x ^ y if dtype.kind == "b" else x - y,
+    "mul": lambda b, x, y, dtype: x & y if dtype.kind == "b" else x * y,
+    "div": _divide,
+    "pow": _power,
+    "fmod": _remainder,
+    "copysign": _copysign,
+    "min": _extreme("lt"),
+    "max": _extreme("gt"),
+    "and": lambda b, x, y, dtype: x & y,
+    "or": lambda b, x, y, dtype: x | y,
+    "xor": lambda b, x, y, dtype: x ^ y,
+    "shl": _shift_left,
+    "shr": _shift_right,
+}
+_COMPARISONS: dict[str, Binary] = {word: _compare(word) for word in ("lt", "le", "gt", "ge", "eq")}
+
+
+# -- One register --------------------------------------------------------------------------------------------------
+
+Unary = Callable[[Function, Value, Any], Value]
+
+
+def _absolute(b: Function, x: Value, dtype: Any) -> Value:
+    if dtype.kind == "f":
+        return b.intrinsic("fabs", x)
+    if dtype.kind != "i":
+        return x
+    false = b.const("i1", 0)
+    suffix = f"v{lanes(x.kind)}{scalar(x.kind)}" if lanes(x.kind) else x.kind
+    return b.call(f"llvm.abs.{suffix}", x.kind, x, false)
+
+
+def _rounded(intrinsic: str) -> Unary:
+    return lambda b, x, dtype: b.intrinsic(intrinsic, x) if dtype.kind == "f" else x
+
+
+def _constant_like(b: Function, x: Value, value: bool) -> Value:
+    return b.const(vector("i1", lanes(x.kind)), value)
+
+
+def _size_against_infinity(compare: str) -> Unary:
+    """isinf (``oeq``) or isfinite (``one``, ordered and not equal): |x| beside ∞; integers are finite."""
+
+    def ask(b: Function, x: Value, dtype: Any) -> Value:
+        if dtype.kind != "f":
+            return _constant_like(b, x, compare == "one")
+        size, infinity = b.intrinsic("fabs", x), b.const(x.kind, np.inf)
+        return b.write(vector("i1", lanes(x.kind)), f"fcmp {compare} {x.kind} {size.text}, {infinity.text}")
+
+    return ask
+
+
+def _sign_bit(b: Function, x: Value, dtype: Any) -> Value:
+    if dtype.kind == "f":
+        return x.bitcast("i32" if scalar(x.kind) == "float" else "i64").lt(0)
+    return x.lt(0) if dtype.kind == "i" else _constant_like(b, x, False)
+
+
+_UNARY: dict[str, Unary] = {
+    "neg": lambda b, x, dtype: ~x if dtype.kind == "b" else -x,
+    "abs": _absolute,
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
+    "rint": _rounded("rint"),
+    "trunc": _rounded("trunc"),
+    "invert": lambda b, x, dtype: ~x,
+    "conj": lambda b, x, dtype: x,
+    "real": lambda b, x, dtype: x,
+    "imag": lambda b, x, dtype: b.const(x.kind, 0),
+}
+_QUESTIONS: dict[str, Unary] = {
+    "isnan": lambda b, x, dtype: x.isnan() if dtype.kind == "f" else _constant_like(b, x, False),
+    "isinf": _size_against_infinity("oeq"),
+    "isfinite": _size_against_infinity("one"),
+    "signbit": _sign_bit,
+    "truth": lambda b, x, dtype: convert(b, x, dtype, BOOL),
+    "not": lambda b, x, dtype: ~convert(b, x, dtype, BOOL),
+}
+_OPERATIONS = {"select", *_ARITHMETIC, *_COMPARISONS, *_UNARY, *_QUESTIONS, *math.FUNCTIONS}
+
+
+# -- Expressions ---------------------------------------------------------------------------------------------------
+
+
+def unsupported(expression: Any, dtypes: Sequence[Any]) -> str:
+    """Why an expression of inputs of these dtypes cannot be compiled: an operation or a dtype; "" if it can."""
+    for dtype in dtypes:
+        if not compilable(np.dtype(dtype)):
+            return str(np.dtype(dtype))
+    seen: set[int] = set()
+
+    def search(part: Any) -> str:
+        if not isinstance(part, tuple) or id(part) in seen:
+            return ""
+        seen.add(id(part))
+        name, *arguments = part
+        if name not in _OPERATIONS:
+            return str(name)
+        if name == "pow" and all(np.dtype(dtype).kind != "f" for dtype in dtypes) and _may_be_negative(part, dtypes):
+            return "pow of signed integers"  # NumPy refuses negative exponents when it meets one
+        return next((found for each in arguments if (found := search(each))), "")
+
+    return search(expression)
+
+
+def _may_be_negative(power: Any, dtypes: Sequence[Any]) -> bool:
+    exponent = power[2]
+    if isinstance(exponent, (int, float)):
+        return exponent < 0
+    return any(np.dtype(dtype).kind == "i" for dtype in dtypes)
+
+
+class _Operand(NamedTuple):
+    """A register and the dtype of what it holds."""
+
+    x: Value
+    dtype: Any
+
+
+def evaluate(b: Function, expression: Any, xs: Sequence[Value], dtypes: Sequence[Any], out_dtype: Any) -> Value:
+    """The value of a ``Map`` expression of the registers ``xs``, which hold numbers of ``dtypes``, as ``out_dtype``."""
+    return _Evaluation(b, xs, dtypes, np.dtype(out_dtype)).result(expression)
+
+
+class _Evaluation:
+    """One expression being written; equal parts of it are written once."""
+
+    def __init__(self, b: Function, xs: Sequence[Value], dtypes: Sequence[Any], out: Any) -> None:
+        self.b = b
+        self.inputs = [_Operand(x, np.dtype(dtype)) for x, dtype in zip(xs, dtypes, strict=True)]
+        self.out = out
+        self.lanes = lanes(xs[0].kind) if xs else 0
+        self.parts: dict[int, Any] = {}  # by identity: expressions share their parts
+        self.written: dict[Any, _Operand] = {}  # by operation and operands
+
+    def result(self, expression: Any) -> Value:
+        return self.as_dtype(self.of(expression), self.out)
+
+    def of(self, part: Any) -> Any:
+        """An operand, or a number that is still weak."""
+        if isinstance(part, str):
+            return self.inputs[int(part[1:])]
+        if not isinstance(part, tuple):
+            return part
+        if id(part) not in self.parts:
+            name, arguments = _fused(part)
+            self.parts[id(part)] = self.operation(name, [self.of(each) for each in arguments])
+        return self.parts[id(part)]
+
+    def operation(self, name: str, operands: list[Any]) -> _Operand:
+        key = (name, *[(each.x.text, each.dtype) if isinstance(each, _Operand) else repr(each) for each in operands])
+        if key not in self.written:
+            self.written[key] = self.write(name, operands)
+        return self.written[key]
+
+    def write(self, name: str, operands: list[Any]) -> _Operand:
+        b = self.b
+        if name == "select":
+            condition = self.as_dtype(operands[0], BOOL)
+            dtype, (then, otherwise) = self.together(operands[1:])
+            return _Operand(condition.select(then, otherwise), dtype)
+        if name in math.FUNCTIONS and (name not in _ARITHMETIC or self.together(operands)[0].kind == "f"):
+            return self.function(name, operands)
+        if name == "copysign":
+            operands = self.whole_size(operands)
+        dtype, values = self.together(operands)
+        if name == "div" and dtype.kind != "f" and self.out.kind == "f":
+            dtype, values = self.out, [self.as_dtype(each, self.out) for each in operands]
+        if name == "div" and dtype.kind == "f" and (inverse := _exact_inverse(operands[1])):
+            return _Operand(values[0] * inverse, dtype)
+        if name in _COMPARISONS:
+            return _Operand(_COMPARISONS[name](b, values[0], values[1], dtype), BOOL)
+        if name in _ARITHMETIC:
+            return _Operand(_ARITHMETIC[name](b, values[0], values[1], dtype), dtype)
+        if name in _QUESTIONS:
+            return _Operand(_QUESTIONS[name](b, values[0], dtype), BOOL)
+        return _Operand(_UNARY[name](b, values[0], dtype), dtype)
+
+    def function(self, name: str, operands: list[Any]) -> _Operand:
+        """A function of real numbers, in floating point."""
+        dtype, values = self.together(operands)
+        if dtype.kind != "f":
+            dtype = self.out if self.out.kind == "f" else FLOAT64
+            values = [self.as_dtype(each, dtype) for each in operands]
+        if name == "pow" and (power := _small_power(values[0], values[1])):
+            return _Operand(power, dtype)
+        return _Operand(math.FUNCTIONS[name](self.b, *values), dtype)
+
+    # -- Dtypes
+
+    def together(self, operands: Sequence[Any]) -> tuple[Any, list[Value]]:
+        """The dtype that NumPy computes in, and the operands in it."""
+        strong = [each.dtype for each in operands if isinstance(each, _Operand)]
+        weak = [each for each in operands if not isinstance(each, _Operand)]
+        if strong:
+            dtype = strong[0]
+            for each in strong[1:]:
+                dtype = dtype if each == dtype else np.promote_types(dtype, each)
+        else:
+            dtype = self.out
+        if dtype.kind != "f" and any(isinstance(each, float) for each in weak):
+            dtype = self.out if self.out.kind == "f" else FLOAT64
+        elif dtype.kind == "b" and any(each not in (0, 1) for each in weak):
+            dtype = INT64
+        return dtype, [self.as_dtype(each, dtype) for each in operands]
+
+    def as_dtype(self, operand: Any, dtype: Any) -> Value:
+        if isinstance(operand, _Operand):
+            return convert(self.b, operand.x, operand.dtype, dtype)
+        if dtype.kind == "u":  # LLVM writes integers with a sign
+            operand = int(operand)
+            operand -= (operand >> (8 * dtype.itemsize - 1)) << (8 * dtype.itemsize)
+        return self.b.const(vector(register_kind(dtype), self.lanes), operand)
+
+    def whole_size(self, operands: list[Any]) -> list[Any]:
+        """Of ``copysign``: a whole number beside an integer is an integer too, whatever it is written as."""
+        size, sign = operands
+        if isinstance(sign, _Operand) and sign.dtype.kind in "iub" and isinstance(size, float) and size.is_integer():
+            return [int(size), sign]
+        return operands
+
+
+def _fused(part: Any) -> tuple[str, Sequence[Any]]:
+    """The operation and its arguments, or a kernel for two operations in one."""
+    match part:
+        case ("add", 1, ("exp", x)) | ("add", ("exp", x), 1):
+            return "one_plus_exp", (x,)
+        case ("div", 1, ("mul", ("cosh", x), ("cosh", y))) if x == y:
+            return "sech_squared", (x,)
+        case (name, *arguments):
+            return name, arguments
+    raise TypeError(f"no expression: {part!r}")
+
+
+def _exact_inverse(number: Any) -> float:
+    """1/number where number is a power of two, so that dividing by it is multiplying by that; else 0."""
+    if isinstance(number, _Operand) or not isinstance(number, (int, float)) or number == 0:
+        return 0.0
+    inverse = 1.0 / number
+    significand, exponent = np.frexp(float(number))
+    return inverse if abs(significand) == 0.5 and abs(exponent) < 64 else 0.0
+
+
+def _small_power(x: Value, y: Value) -> Value | None:
+    """xʸ for constant y = 1, 2, 3, 4 or -1, by products."""
+    b = x.b
+    if y.text == b.const(y.kind, 2.0).text:
+        return x * x
+    if y.text == b.const(y.kind, 1.0).text:
+        return x
+    if y.text == b.const(y.kind, 3.0).text:
+        return x * x * x
+    if y.text == b.const(y.kind, 4.0).text:
+        square = x * x
+        return square * square
+    return 1.0 / x if y.text == b.const(y.kind, -1.0).text else None

@@ -47,6 +47,7 @@ def bits(kind: str) -> int:
 
 
 def is_float(kind: str) -> bool:
+    """Whether the lanes are floating-point numbers."""
     return scalar(kind) in ("float", "double", "half")
 
 
@@ -146,6 +147,7 @@ class Value:
         return self._arithmetic(other, "lshr", "lshr")
 
     def ashr(self, other: Any) -> Value:
+        """The shift to the right that keeps the sign."""
         return self._arithmetic(other, "ashr", "ashr")
 
     def __invert__(self) -> Value:
@@ -163,21 +165,27 @@ class Value:
 
     # Ordered comparisons: false where an operand is nan. ``ne`` is true there.
     def lt(self, other: Any) -> Value:
+        """``<``, signed."""
         return self._compare(other, "slt", "olt")
 
     def le(self, other: Any) -> Value:
+        """``<=``, signed."""
         return self._compare(other, "sle", "ole")
 
     def gt(self, other: Any) -> Value:
+        """``>``, signed."""
         return self._compare(other, "sgt", "ogt")
 
     def ge(self, other: Any) -> Value:
+        """``>=``, signed."""
         return self._compare(other, "sge", "oge")
 
     def eq(self, other: Any) -> Value:
+        """``==``."""
         return self._compare(other, "eq", "oeq")
 
     def ne(self, other: Any) -> Value:
+        """``!=``: true where an operand is nan."""
         return self._compare(other, "ne", "une")
 
     def below(self, other: Any) -> Value:
@@ -185,6 +193,7 @@ class Value:
         return self._compare(other, "ult", "olt")
 
     def isnan(self) -> Value:
+        """Whether it is nan."""
         return self._compare(self, "ne", "uno")
 
     def select(self, then: Any, otherwise: Any) -> Value:
@@ -227,9 +236,11 @@ class Variable(NamedTuple):
     place: Value
 
     def get(self) -> Value:
+        """The value it has here."""
         return self.b.load(self.place, self.kind)
 
     def set(self, value: Any) -> None:
+        """Give it a Value, or a number."""
         self.b.store(value if isinstance(value, Value) else self.b.const(self.kind, value), self.place)
 
 
@@ -284,6 +295,7 @@ class Function:
     # -- Instructions
 
     def name_new(self) -> str:
+        """A name that nothing has yet."""
         self._count += 1
         return f"%v{self._count}"
 
@@ -345,9 +357,11 @@ class Function:
         return self.write(kind, f"shufflevector {kind} {first.text}, {kind} poison, <{count} x i32> zeroinitializer")
 
     def lane(self, x: Value, position: int) -> Value:
+        """The lane at ``position``, a scalar."""
         return self.write(scalar(x.kind), f"extractelement {x.kind} {x.text}, i64 {position}")
 
     def put_lane(self, x: Value, position: int, one: Value) -> Value:
+        """``x`` with the scalar ``one`` in the lane at ``position``."""
         return self.write(x.kind, f"insertelement {x.kind} {x.text}, {one.kind} {one.text}, i64 {position}")
 
     def shuffle(self, x: Value, y: Value, places: Sequence[int]) -> Value:
@@ -377,6 +391,7 @@ class Function:
         return self.write("ptr", f"getelementptr {kind}, ptr {place.text}, {index.kind} {index.text}")
 
     def load(self, place: Value, kind: str, align: int = 0) -> Value:
+        """The ``kind`` at an address; ``align`` is in bytes, by default that of one lane."""
         return self.write(kind, f"load {kind}, ptr {place.text}, align {align or max(bits(kind) // 8, 1)}")
 
     def load_atomic(self, place: Value, kind: str) -> Value:
@@ -384,6 +399,7 @@ class Function:
         return self.write(kind, f"load atomic {kind}, ptr {place.text} monotonic, align {bits(kind) // 8}")
 
     def store(self, value: Value, place: Value, align: int = 0) -> None:
+        """Write ``value`` to an address."""
         self.line(f"store {value.kind} {value.text}, ptr {place.text}, align {align or max(bits(value.kind) // 8, 1)}")
 
     def masked_load(self, place: Value, kind: str, mask: Value, otherwise: Value | None = None) -> Value:
@@ -397,6 +413,7 @@ class Function:
         )
 
     def masked_store(self, value: Value, place: Value, mask: Value) -> None:
+        """Write the lanes inside the mask; nothing else is touched."""
         kind, align = value.kind, max(bits(value.kind) // 8, 1)
         if mask.text.count("i1 true") == 1 and mask.text[0] == "<":
             # LLVM 22 stores too many bytes where only one lane, known beforehand, of a truncated value is stored.
@@ -456,6 +473,7 @@ class Function:
         self.block = name
 
     def new_label(self, word: str) -> str:
+        """The name of a new block."""
         self._count += 1
         return f"{word}{self._count}"
 

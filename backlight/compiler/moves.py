@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backlight.compiler.plan import Plan, Tensor, constant
+from backlight.compiler.plan import Group, Plan, Tensor, constant
 from backlight.compiler.views import View, contiguous, rearranged, tidy
 from backlight.graph import Node
 from backlight.layout import contiguous_strides
@@ -20,6 +20,7 @@ Shape = tuple[int, ...]
 
 
 def move(made: Plan, node: Node, kernel: Move, views: Sequence[View]) -> View:
+    """The pieces as a view where one is all there is; otherwise each writes its part of the result."""
     if len(kernel.pieces) == 1:
         (piece,) = kernel.pieces
         if piece.out_offset == 0 and _fills(piece, prod(node.shape)):

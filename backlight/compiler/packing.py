@@ -22,6 +22,7 @@ __all__ = [
     "Walk",
     "emit_offsets",
     "emit_pack",
+    "emit_pack_tiles",
     "emit_padded",
     "emit_scalar_pack",
     "emit_zeros",
@@ -182,10 +183,6 @@ class Columns(NamedTuple):
     first: Value
     count: Any
 
-    @property
-    def total(self) -> int:
-        return prod(self.lengths)
-
 
 def emit_offsets(b: Function, lengths: Shape, strides: Shape, table: Value, extra: int) -> None:
     """Write where each of the columns stands into ``table``; the last one ``extra`` times more."""
@@ -269,9 +266,7 @@ def _pack_transposed(
             elif axis.length % width:  # the last block overlaps the one before
                 k = _held(i, axis.length - width)
             place, offsets = b.at(source, k, kind), table
-            if offsets is None:  # evenly spaced; again the last block overlaps
-                if columns.total % width:
-                    column = _held(column, columns.total - width)
+            if offsets is None:  # whole vectors, evenly spaced
                 place = b.at(place, column * columns.strides[0], kind)
                 offsets = even_offsets(b, width, columns.strides[0])
             else:
@@ -349,6 +344,33 @@ def _pack_gathered(
         nest(inner, places, b.at(target, j, kind))
 
 
+def emit_pack_tiles(
+    b: Function, kind: str, width: int, rows: int, apart: int, first: Any, last: Any, total: int,
+    inner: Sequence[Walk], source: Value, target: Value,
+) -> None:  # fmt: skip
+    """Tiles ``first`` … last - 1 of ``rows`` each, which lie side by side in the source, for all of ``inner``:
+
+    ``target[(n - first) · apart + k · rows + r] = source[k, n · rows + r]``    of ``total`` rows in all
+
+    A vector that is longer than a row of its tile writes over the beginning of the next one, which is copied later.
+    """
+    starts = range(0, rows, width)
+    whole = max(0, total - starts[-1] - width) // rows + (total >= starts[-1] + width)
+
+    def tiles(source: Value, target: Value) -> None:
+        for masked, (start, stop) in enumerate(((first, _most(last, whole)), (_least_of(first, whole), last))):
+            with b.loop(stop, start) as n:
+                for s in starts:
+                    place = b.at(source, n * rows + s, kind)
+                    if masked:
+                        x = b.masked_load(place, vector(kind, width), b.first_lanes(total - s - n * rows, width))
+                    else:
+                        x = b.load(place, vector(kind, width))
+                    b.store(x, b.at(target, (n - first) * apart + s, kind))
+
+    walk(b, inner, kind, source, target, tiles, unroll=False)
+
+
 def emit_scalar_pack(
     b: Function, kind: str, access: Access, index: Sequence[Value], lengths: Shape, first: Any, count: Any,
     inner: Shape, start: Value, inner_count: Any, source: Value, target: Value, step: int, inner_steps: Shape,
@@ -384,6 +406,14 @@ def emit_scalar_pack(
 
 def _known(length: Any) -> int:
     return length if isinstance(length, int) else 1 << 30
+
+
+def _most(place: Any, most: int) -> Any:
+    return min(place, most) if isinstance(place, int) else _held(place, most)
+
+
+def _least_of(place: Any, least: int) -> Any:
+    return max(place, least) if isinstance(place, int) else place.gt(least).select(place, least)
 
 
 def _held(place: Value, most: Any) -> Value:

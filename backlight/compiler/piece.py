@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from math import prod
 from typing import Any
 
@@ -40,7 +40,7 @@ class Piece:
         self.places = {name: b.at(scratch, place, "i8") for name, place in layout.places.items()}
         self.vectors = 1 if plan.dots else plan.tile.vectors
         self.row_weights = [prod(self.problem.rows[k + 1 :]) for k in range(len(self.problem.rows))]
-        if layout.left_packed or not self.row_weights:
+        if layout.left_gathered or not self.row_weights:
             self.row_weights = [1]
         self.row_weight = self.row_weights[layout.along]  # flat rows from one row of a tile to the next
 
@@ -58,7 +58,7 @@ class Piece:
         self.row_part = _part(b, rows, plan.cuts[1], layout.row_blocks)
         column_part = _part(b, columns, plan.cuts[2], layout.column_blocks)
         batch_part = _part(b, batch, plan.cuts[0], problem.sizes[0])
-        if plan.packed and layout.right_alone:  # packed once for the whole batch
+        if plan.packed and layout.right_alone and problem.batch:  # packed once for the whole batch
             self.index = digits(b, b.const("i64", 0), problem.batch)
             right = self._operand(self.right, problem.right, layout.right_pad, "right_pad", 0)
             with _range(b, *column_part) as block:
@@ -113,13 +113,31 @@ class Piece:
         held, ni = len(problem.batch), len(problem.rows)
         self.left_place, self.left_inner = left, layout.left.strides[held + ni :]
         self.row_strides = layout.left.strides[held : held + ni] or (0,)
-        if layout.left_packed:
+        if layout.left_gathered:
             self.left_place, self.left_inner = self.places["left"], self.inner_weights
             self.row_strides = (layout.depth,)
             packing.emit_scalar_pack(
                 b, self.kind, layout.left, self.index, problem.rows, b.const("i64", 0), problem.sizes[1],
                 problem.inner, self.start, self.part, left, self.left_place, layout.depth, self.inner_weights, False,
             )  # fmt: skip
+        if self.plan.tiled:
+            self._pack_left(left)
+
+    def _pack_left(self, left: Value) -> None:
+        """Pack the tiles of this piece, a row of each for every inner index."""
+        b, plan, layout = self.b, self.plan, self.layout
+        rows, units = plan.tile.rows, layout.row_units
+        first, last = (part * layout.block if layout.block > 1 else part for part in self.row_part)
+        weights = tuple(weight * rows for weight in self.inner_weights)
+        inner = [Walk(*axis) for axis in self._merged(self.left_inner, weights)]
+        if layout.block > 1:
+            last = min(last, units) if isinstance(last, int) else _least(last, units)
+        packing.emit_pack_tiles(
+            b, self.kind, plan.lanes, rows, layout.left_tile, first, last, self.problem.sizes[1], inner, left,
+            self.places["left"],
+        )  # fmt: skip
+        self.left_place = b.at(self.places["left"], first * -layout.left_tile, self.kind)
+        self.left_inner = weights
 
     def _pack_right(self, right: Value, first: Value, last: Value) -> Value:
         """Pack the panels first … last - 1; the place of their first column."""
@@ -141,7 +159,17 @@ class Piece:
         strides = layout.right.strides
         inner = [Walk(*axis) for axis in self._merged(strides[held : held + nk], weights)]
         columns = Columns(problem.columns or (1,), strides[held + nk :] or (1,), start, count)
-        packing.emit_pack(b, self.kind, plan.lanes, columns, inner, right, target, self.places.get("table"))
+
+        def pack(columns: Columns, target: Value) -> None:
+            packing.emit_pack(b, self.kind, plan.lanes, columns, inner, right, target, self.places.get("table"))
+
+        if not layout.panel:
+            pack(columns, target)
+            return target
+        with nullcontext(first) if plan.panels == 1 else b.loop(last, first) as panel:
+            to = b.at(target, (panel - first) * layout.panel, self.kind) if plan.panels > 1 else target
+            counts, rest = _kinds(width, problem.sizes[2] % width, layout.column_panels, panel)
+            _either(b, rest, counts, lambda n: pack(columns._replace(first=panel * width, count=n), to))
         return target
 
     def _merged(self, *maps: Shape) -> list[tuple[Any, ...]]:
@@ -166,7 +194,7 @@ class Piece:
 
     def _panels(self, right: Value, packed: Value | None, block: Value) -> None:
         first, last = self._block(block)
-        self.block_start = first * (self.vectors * self.plan.lanes)
+        self.first_panel = first
         if self.plan.panels == 1:
             self._panel(right, packed, first)
             return
@@ -178,12 +206,14 @@ class Piece:
         rest = layout.units % self.vectors
         self.widths, self.rest_panel = _kinds(self.vectors, rest, layout.column_panels, panel)
         self.first_unit = panel * self.vectors
+        if packed is not None and plan.panels > 1:
+            packed = b.at(packed, (panel - self.first_panel) * (layout.panel or self.vectors * plan.lanes), self.kind)
         self.rights: list[Value] = []
         self.masks: list[Value | None] = []
         for v in range(self.widths[0]):
             place, mask = self._direct(right, v) if packed is None else (packed, None)
             if packed is not None:
-                place = b.at(packed, (self.first_unit + v) * plan.lanes - self.block_start, self.kind)
+                place = b.at(packed, v * plan.lanes, self.kind)
             self.rights.append(place)
             self.masks.append(mask)
         with _range(b, *self.row_part) as block:
@@ -226,7 +256,8 @@ class Piece:
         axes = range(len(self.row_strides))
         others = [axis for axis in axes if axis != layout.along]
         *index, number = digits(b, unit, (*(self.problem.rows[axis] for axis in others), layout.row_tiles))
-        place = b.at(self.left_place, number * (step * self.row_strides[layout.along]), self.kind)
+        apart = layout.left_tile if self.plan.tiled else step * self.row_strides[layout.along]
+        place = b.at(self.left_place, number * apart, self.kind)
         row = number * (step * self.row_weight)
         for axis, i in zip(others, index, strict=True):
             place = b.at(place, i * self.row_strides[axis], self.kind)

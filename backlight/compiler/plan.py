@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from backlight.compiler.views import Digits, View, contiguous, refined, tidy
 from backlight.graph import Node
+from backlight.primitive import REGISTRY
 
 __all__ = ["Group", "Member", "Plan", "Tensor", "Uncompilable", "constant", "expanded"]
 
@@ -85,8 +85,9 @@ class Member:
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """Nodes that run together. ``kind``: ``"loops"`` (elements, row by row), ``"product"``, ``"reduce"`` or another
-    core whose results the members go on with, or ``"loop"`` (a scan with a plan of its own in ``core``)."""
+    """Nodes that run together. ``kind``: ``"loops"`` (elements, row by row), ``"reduce"``, ``"loop"`` (a scan with a
+    plan of its own in ``core``), or another core. The members go on with the result of a reduction, and of a core that
+    gives its results a vector at a time: ``space`` are then its (planes, rows, columns); vectors run along the last."""
 
     kind: str
     size: int
@@ -99,6 +100,8 @@ class Group:
     writes: tuple[Tensor, ...] = ()  # what the core itself stores
     node: Node | None = None
     position: int = 0
+    space: tuple[int, int, int] | None = None
+    schedule: Any = None  # how a product is computed, once that is chosen
 
     def external(self) -> list[View]:
         """The views that members read from memory."""
@@ -119,6 +122,18 @@ class Plan:
     values: dict[Node, Any] = field(default_factory=dict)
     read: dict[Node, set[int]] = field(default_factory=dict)  # which outputs of a mapping with several are read
 
+    readers: dict[Node, list[tuple[Node, int]]] = field(default_factory=dict)
+    ends: set[Node] = field(default_factory=set)
+    known: dict[Any, View] = field(default_factory=dict)  # what was computed before: by what it is made of
+
+    def reading(self, node: Node) -> list[Node]:
+        """The nodes that read ``node``; those that only give it another shape are looked through. An output of the
+        graph counts as read by itself."""
+        found = [node] if node in self.ends else []
+        for each, _ in self.readers.get(node, ()):
+            found += self.reading(each) if each.primitive is REGISTRY.reshape else [each]
+        return found
+
     # -- Order
 
     def insert(self, group: Group, after: int | None = None) -> Group:
@@ -130,22 +145,41 @@ class Plan:
         return group
 
     def ready(self, views: Sequence[View]) -> int:
-        """The position of the last group of this plan that makes one of ``views``."""
-        return max((v.tensor.group.position for v in views if self.made_here(v.tensor)), default=-1)
+        """The position of the last group of this plan that has to run before ``views`` can be read."""
+        last = -1
+        for view in views:
+            tensor = view.tensor
+            if self.made_here(tensor):
+                last = max(last, tensor.group.position)
+            elif self.is_waiting(tensor):
+                last = max(last, self.ready(tensor.member.inputs))
+        return last
 
     def made_here(self, tensor: Tensor) -> bool:
+        """Whether a group of this plan makes ``tensor``."""
         group = tensor.group
         return group is not None and group.position < len(self.groups) and self.groups[group.position] is group
 
     # -- Elementwise
 
-    def map(self, expression: Any, views: Sequence[View], dtype: Any, size: int, node: Node | None) -> View:
-        """A new value, elementwise. What is made from inputs of the plan alone waits for its first reader's group."""
+    def map(
+        self, expression: Any, views: Sequence[View], dtype: Any, size: int, node: Node | None, *, waits: bool = False
+    ) -> View:
+        """A new value, elementwise. What is made from inputs of the plan alone, or ``waits`` because a fold will be its
+        only reader, is computed in its first reader's group."""
         inputs = tuple(expanded(view, size) for view in views)
-        tensor = Tensor(size, np.dtype(dtype), node=node)
+        key = (expression, inputs, np.dtype(dtype), size)
+        if key not in self.known:
+            self.known[key] = self._mapped(expression, inputs, np.dtype(dtype), size, node, waits)
+        return self.known[key]
+
+    def _mapped(
+        self, expression: Any, inputs: tuple[View, ...], dtype: Any, size: int, node: Node | None, waits: bool
+    ) -> View:
+        tensor = Tensor(size, dtype, node=node)
         tensor.member = Member(expression, inputs, tensor, "element", node=node)
-        waits = size > 1 and all(self._is_outside(view.tensor) or self.is_waiting(view.tensor) for view in inputs)
-        if not waits or all(view.is_scalar for view in inputs):
+        known = all(self._is_outside(view.tensor) or self.is_waiting(view.tensor) for view in inputs)
+        if not (waits or known) or size == 1 or all(view.is_scalar for view in inputs):
             self.settle(tensor)
         return View(tensor, 0, contiguous(size))
 
@@ -154,7 +188,11 @@ class Plan:
         return tensor.group is None and tensor.member is not None
 
     def _is_outside(self, tensor: Tensor) -> bool:
-        return not self.made_here(tensor) and not self.is_waiting(tensor)
+        """Whether nothing can be computed where ``tensor`` is made."""
+        if self.made_here(tensor):
+            group = tensor.group
+            return group is not None and group.kind not in ("loops", "reduce") and group.space is None
+        return not self.is_waiting(tensor)
 
     def settle(self, tensor: Tensor, before: Group | None = None) -> None:
         """Put a value that waits into a group; if ``before`` is given, one that runs before it."""
@@ -175,9 +213,9 @@ class Plan:
             tensor = view.tensor
             source = tensor.member
             if self.is_waiting(tensor) and source is not None:
-                whole = view.is_whole and tensor.size == (group.size if member.level == "element" else group.rows)
-                if whole and self._accepts(group, source.inputs, tensor.size) == member.level:
-                    source.level = member.level
+                level = _level_of(view, group, member.level)
+                if level and self._accepts(group, source.inputs, tensor.size) == level:
+                    source.level = level
                     self._join(group, source)
                 else:
                     self.settle(tensor, before=group)
@@ -200,7 +238,7 @@ class Plan:
 
     def _accepts(self, group: Group, inputs: tuple[View, ...], size: int) -> str:
         """The level at which ``group`` can compute a mapping of ``inputs``, or nothing."""
-        if group.kind not in ("loops", "product", "reduce"):
+        if group.kind not in ("loops", "reduce") and group.space is None:
             return ""
         level = "element" if size == group.size else "row" if group.columns and size == group.rows else ""
         if not level:
@@ -214,6 +252,7 @@ class Plan:
         return level
 
     def enter(self, group: Group, member: Member) -> None:
+        """Make ``member`` the last one of ``group``; what it reads from elsewhere gets memory."""
         member.tensor.member = member
         member.tensor.group = group
         group.members.append(member)
@@ -233,7 +272,7 @@ class Plan:
             tensor.home = "arena"
 
     def put(self, view: View, whole: Tensor, offset: int, digits: Digits, *, apart: bool) -> None:
-        """Write the elements of ``view`` to those of ``whole`` that ``digits`` name; ``apart``: after everything so far."""
+        """Write the elements of ``view`` to those of ``whole`` that ``digits`` name; ``apart``: after all so far."""
         group = None
         self.settle(view.tensor)
         if not apart and view.tensor.group is not None and self.made_here(view.tensor):
@@ -250,32 +289,54 @@ class Plan:
 
     def fold(self, combine: str, view: View, rows: int, columns: int, dtype: Any, node: Node | None) -> View:
         """``columns`` consecutive elements of each of ``rows`` rows combined into one."""
-        self.settle(view.tensor)
-        group = view.tensor.group
-        joins = (
-            group is not None
-            and self.made_here(view.tensor)
-            and group.kind == "loops"
-            and group.size == rows * columns
-            and view.digits == contiguous(view.size)
-            and view.tensor.size == group.size
-            and group.columns in (None, columns)
-        )
-        if joins and group is not None:
-            before = (group.rows, group.columns)
-            group.rows, group.columns = rows, columns
-            if not _fits(group, []):
-                group.rows, group.columns = before
-                joins = False
-        if not joins:
+        key = ("fold", combine, view, rows, columns, np.dtype(dtype))
+        if key in self.known:
+            return self.known[key]
+        source = view.tensor.member if self.is_waiting(view.tensor) and view.is_whole else None
+        if source is not None and self._accepts(
+            Group("loops", rows * columns, rows, columns), source.inputs, view.size
+        ):
+            source.level = "element"
+        else:
+            self.settle(view.tensor)
+            source = None
+        group = self._walker(view, source, rows, columns)
+        if group is None:
             group = self.insert(Group("loops", rows * columns, rows, columns))
-            if not _fits(group, [view.digits]):
+            if source is None and not _fits(group, [view.digits]):
                 self.groups.pop()
                 return self.fold(combine, self.laid_out(view, node), rows, columns, dtype, node)
-        assert group is not None
+        if source is not None:
+            self._join(group, source)
         tensor = Tensor(rows, np.dtype(dtype), group=group, node=node)
         self.enter(group, Member(combine, (view,), tensor, "row", fold=True, node=node))
-        return View(tensor, 0, contiguous(rows))
+        self.known[key] = View(tensor, 0, contiguous(rows))
+        return self.known[key]
+
+    def _walker(self, view: View, source: Member | None, rows: int, columns: int) -> Group | None:
+        """A group that walks along just these rows and makes what is folded, or reads it (or what it is made of, by
+        ``source``) anyway."""
+        at = self.ready([view])
+        read = {each.tensor for each in (source.inputs if source else (view,)) if not each.is_scalar}
+        for group in self.groups[max(at, 0) :]:
+            if group.kind != "loops" or group.size != rows * columns or group.columns not in (None, columns):
+                continue
+            makes = any(tensor.group is group for tensor in read)
+            if not makes and (group.position <= at or not read.intersection(v.tensor for v in group.external())):
+                continue
+            before = (group.rows, group.columns)
+            group.rows, group.columns = rows, columns
+            if self._walks(group, view, source):
+                return group
+            group.rows, group.columns = before
+        return None
+
+    def _walks(self, group: Group, view: View, source: Member | None) -> bool:
+        if source is not None:
+            return self._accepts(group, source.inputs, view.size) == "element"
+        if view.tensor.group is group:
+            return view.digits == contiguous(view.size) and view.tensor.size == group.size and _fits(group, [])
+        return _fits(group, [view.digits])
 
     def reduce(self, combine: str, view: View, kept: int, dtype: Any, node: Node | None) -> View:
         """The elements of ``view``, counted (kept, folded), combined over the second count: vectors run along the
@@ -290,22 +351,47 @@ class Plan:
         """``view`` copied into memory in its own order."""
         return self.map("x0", [view], view.tensor.dtype, view.size, node)
 
+    def copied(self, view: View, node: Node | None) -> Tensor:
+        """A new tensor that nobody else reads, with the elements of ``view`` in their own order."""
+        tensor: Tensor = self._mapped("x0", (view,), view.tensor.dtype, view.size, node, False).tensor
+        self.settle(tensor)
+        return tensor
+
+    def flat(self, view: View, node: Node | None) -> View:
+        """``view`` where its elements stand side by side in their own order; copied if they do not."""
+        return view if view.digits == contiguous(view.size) else self.laid_out(view, node)
+
+    def spread(self, view: View, length: int) -> View:
+        """One value per row, repeated along the row."""
+        if length == 1:
+            return view
+        return View(view.tensor, view.offset, tidy((*view.digits, (length, 0))))
+
+    def along(self, row: Any, count: int) -> View:
+        """The same known row for each of ``count`` rows."""
+        one = constant(row)
+        return View(one.tensor, 0, tidy(((count, 0), *one.digits)))
+
     # -- Other cores
 
     def core(
-        self, kind: str, core: Any, reads: Sequence[View], sizes: Sequence[tuple[int, Any]], node: Node | None
-    ) -> list[View]:
-        """A group of its own kind; its results are stored, except that a product's go to its members first."""
+        self, kind: str, core: Any, reads: Sequence[View], sizes: Sequence[tuple[int, Any]], node: Node | None,
+        space: tuple[int, int, int] | None = None,
+    ) -> list[View]:  # fmt: skip
+        """A group of its own kind; its results are stored, except that the first of one with a ``space`` goes to its
+        members first."""
         for view in reads:
             self.store(view.tensor)
-        group = self.insert(Group(kind, sizes[0][0] if sizes else 0, core=core, reads=tuple(reads), node=node))
+        group = self.insert(
+            Group(kind, sizes[0][0] if sizes else 0, core=core, reads=tuple(reads), node=node, space=space)
+        )
         tensors = [Tensor(size, np.dtype(dtype), group=group, node=node) for size, dtype in sizes]
-        if kind == "product":
-            group.result = tensors[0]
-        else:
-            for tensor in tensors:
-                self.store(tensor)
-            group.writes = tuple(tensors)
+        stored = tensors
+        if space is not None:
+            group.result, *stored = tensors
+        for tensor in stored:
+            self.store(tensor)
+        group.writes = tuple(stored)
         return [View(tensor, 0, contiguous(tensor.size)) for tensor in tensors]
 
 
@@ -322,20 +408,26 @@ def _aligned(view: View, group: Group, level: str) -> bool:
     return False
 
 
+def _level_of(view: View, group: Group, level: str) -> str:
+    """The level at which a value has to be computed in ``group`` so that ``view`` finds it; nothing if it cannot."""
+    if view.is_whole and view.tensor.size == (group.size if level == "element" else group.rows):
+        return level
+    columns = group.columns or 1
+    per_row = view.offset == 0 and view.digits == tidy(((group.rows, 1), (columns, 0)))
+    return "row" if group.columns and level == "element" and per_row else ""
+
+
 def _fits(group: Group, more: Sequence[Any]) -> bool:
-    """Whether the index space of ``group`` can be split so that every view has strides, with the vectors' axis whole."""
+    """Whether the index space of ``group`` can be split so that every view has strides, the vectors' axis whole."""
     digits = [v.digits for m in group.members if m.level == "element" for v in m.inputs if v.tensor.group is not group]
     digits += [m.tensor.digits for m in group.members if m.tensor.home == "part"]
-    border = ((group.rows, 1), (group.columns, 1)) if group.columns else ((group.size, 1),)
-    if group.kind == "product":
-        product = group.core
-        border = ((prod(product.batch), 1), (prod(product.rows), 1), (prod(product.columns), 1))
+    border = group.space or ((group.rows, group.columns) if group.columns else (group.size,))
     lengths = refined(border, *digits, *more)
     if lengths is None:
         return False
     if group.kind == "loops" and not group.columns:
         return True
-    inner = group.columns if group.columns else prod(group.core.columns) if group.kind == "product" else group.size
+    inner = group.columns or (group.space[-1] if group.space else group.size)
     return all(_one_stride(each, inner) for each in (*digits, *more))
 
 

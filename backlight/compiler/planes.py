@@ -231,6 +231,7 @@ class Forward:
         return _chosen(self.b, vectors[first : first + self.stride], places)
 
     def position(self, column: Any) -> Value:
+        """A column as a Value."""
         return self.b.const("i64", column) if isinstance(column, int) else column
 
 
@@ -268,12 +269,14 @@ class Backward:
             _strips(b, self.units, self.lanes, self.whole, lambda unit, whole: self.strip(unit, whole, add, finish))
 
     def whole(self, unit: int) -> bool:
+        """Whether all that the strip of units reads and writes exists."""
         start = unit * self.stride
         return all(self.windows.holds(unit + shift) for shift in self.shifts) and all(
             self.out.holds(start + v * self.lanes) for v in range(self.stride)
         )
 
     def strip(self, unit: Any, whole: bool, add: Callable[[Strip, Value, Any], None], finish: Finish) -> None:
+        """Add up one vector of units, and hand over its elements."""
         b, lanes = self.b, self.lanes
         sums = Strip(unit, whole, [b.variable(self.many, 0) for _ in range(self.stride)])
         self.over_windows(lambda window, tap: add(sums, window, tap))

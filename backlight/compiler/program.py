@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from backlight.compiler.emit import Body, RowKernel
+from backlight.compiler.emit import Body
 from backlight.compiler.ir import Function, Module, Value
-from backlight.compiler.lower import LoopCore
+from backlight.compiler.looping import LoopCore
 from backlight.compiler.plan import Group, Plan, Tensor
 from backlight.compiler.sync import LINE, STATUS, STOP, barrier_text
+from backlight.compiler.unroll import constants, emit
+from backlight.compiler.writers import WRITERS, schedule_products
+from backlight.graph import Graph
 
-__all__ = ["Kernel", "Program", "program"]
+__all__ = ["TICKS", "Kernel", "Program", "program", "written_out"]
 
 ALIGN = 64
+TICKS = 1 << 14  # kernels of a plan whose time can be taken, and a word for what lies between them
 STEPS = 8  # bytes behind the stop word: how many steps of the outermost loop are done
 
 
@@ -35,6 +39,8 @@ class Program:
     arena: int  # bytes of memory between kernels
     scratch: int  # bytes of work area per thread
     kernels: list[tuple[Group, Kernel]] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)  # how often each of them runs
+    barriers: int = 0  # how often threads wait for each other
 
 
 # -- Memory --------------------------------------------------------------------------------------------------------
@@ -72,7 +78,7 @@ def lay_out(plan: Plan) -> int:
     blocks: dict[int, int] = {}
     for group in plan.groups:
         if isinstance(group.core, LoopCore):
-            blocks[group.position] = lay_out(group.core.body)
+            blocks[group.position] = max(map(lay_out, group.core.plans))
         for tensor in (*_reads(group), *_writes(group)):
             root = tensor.root()
             if root.home == "arena":
@@ -109,8 +115,9 @@ def _own(plan: Plan) -> set[Tensor]:
 class _Writer:
     """Writes the function ``run`` and the kernels it calls."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, timed: bool = False) -> None:
         self.width = width
+        self.timed = timed
         self.module = Module()
         self.kernels: list[tuple[Group, Kernel]] = []
         self.known: dict[Any, tuple[str, int]] = {}
@@ -118,6 +125,9 @@ class _Writer:
         self.constant_of: dict[int, int] = {}
         self.scratch = 0
         self.pending: list[tuple[_Region, bool]] = []
+        self.times: list[int] = []
+        self.repeats = 1  # how often what is being written will run
+        self.barriers = 0
 
     # -- Places
 
@@ -170,6 +180,7 @@ class _Writer:
         passed = f"ptr {b['sync'].text}, i64 {b['thread'].text}, i64 {b['threads'].text}"
         b.line(f"call void @barrier({passed})")
         self.pending = []
+        self.barriers += self.repeats
 
     # -- Groups
 
@@ -188,9 +199,15 @@ class _Writer:
         """All threads walk through the loop together; the outermost loop can be stopped after any of its steps."""
         core: LoopCore = group.core
         b = self.b
-        outermost = not self.steps
+        outermost = not self.depth
         if self.pending:
             self.barrier()
+        self.depth += 1
+        if core.condition is not None:
+            self.while_loop(core, core.condition, base)
+            self.depth -= 1
+            return
+        before, self.repeats = self.repeats, self.repeats * core.length
         with b.loop(core.length) as i:
             self.steps[core.number] = core.length - 1 - i if core.reverse else i
             self.groups(core.body, base + core.offset)
@@ -199,6 +216,25 @@ class _Writer:
             else:
                 self.barrier()
         del self.steps[core.number]
+        self.depth -= 1
+        self.repeats = before
+
+    def while_loop(self, core: LoopCore, condition: Plan, base: int) -> None:
+        """The condition, and as long as it leaves a flag, a step."""
+        b = self.b
+        name = b.new_label("while")
+        b.line(f"br label %{name}")
+        b.label(name)
+        self.groups(condition, base + core.offset)
+        self.barrier()
+        assert core.flag is not None
+        more = b.load(self.pointer(core.flag), "i8").ne(0)
+        b.line(f"br i1 {more.text}, label %{name}.step, label %{name}.exit")
+        b.label(f"{name}.step")
+        self.groups(core.body, base + core.offset)
+        self.barrier()
+        b.line(f"br label %{name}")
+        b.label(f"{name}.exit")
 
     def agree(self, i: Value) -> None:
         """End the step, and the loop if somebody has asked to stop: all threads, or none.
@@ -220,19 +256,26 @@ class _Writer:
         kernel = self.kernel(group)
         b = self.b
         self.meet(group)
+        self.take_time(0)
         pointers = [self.pointer(tensor) for tensor in kernel.tensors]
         thread, threads = b["thread"], b["threads"]
         if kernel.pieces == 1:
-            turn = self.turn % 8
-            condition = thread.eq(b.const("i64", turn) % threads if turn else 0)
-            with b.when(condition):
+            with b.when(thread.eq(0)):
                 self._call(kernel, pointers, b.const("i64", 0), b.const("i64", 1))
-            return
-        first = thread * kernel.pieces // threads
-        last = (thread + 1) * kernel.pieces // threads
-        self._call(kernel, pointers, first, last)
+        else:
+            first = thread * kernel.pieces // threads
+            last = (thread + 1) * kernel.pieces // threads
+            self._call(kernel, pointers, first, last)
+        self.take_time(len(self.kernels))
 
-    turn = 0
+    def take_time(self, slot: int) -> None:
+        """Add the processor's ticks since the last time to this thread's ``slot``: 0 is waiting, then come kernels."""
+        if self.timed:
+            b = self.b
+            now = b.call("llvm.readcyclecounter", "i64")
+            place = b.at(self.table["ticks", 0], b["thread"] * TICKS + slot, "i64")
+            b.store(b.load(place, "i64") + (now - self.before.get()), place)
+            self.before.set(now)
 
     def _call(self, kernel: Kernel, pointers: Sequence[Value], first: Value, last: Value) -> None:
         passed = ", ".join([f"ptr {p.text}" for p in pointers] + [f"i64 {first.text}", f"i64 {last.text}"])
@@ -242,8 +285,10 @@ class _Writer:
     def kernel(self, group: Group) -> Kernel:
         """The kernel of ``group``; groups that differ only in where their tensors stand share one."""
         order: dict[Tensor, int] = {}
+        numbers = {v.tensor for v in group.external() if v.tensor.home == "constant" and v.tensor.size == 1}
+        numbers.difference_update(v.tensor for v in group.reads)  # only members take a number as an immediate one
         for tensor in (*_reads(group), *_writes(group)):
-            if not (tensor.home == "constant" and tensor.size == 1):
+            if tensor not in numbers:
                 order.setdefault(tensor.memory(), len(order))
         key = signature(group, order)
         if key not in self.known:
@@ -252,6 +297,7 @@ class _Writer:
         name, pieces = self.known[key]
         made = Kernel(name, pieces, tuple(order))
         self.kernels.append((group, made))
+        self.times.append(self.repeats)
         return made
 
     def write(self, name: str, group: Group, tensors: Sequence[Tensor]) -> int:
@@ -271,6 +317,7 @@ class _Writer:
         )
         self.b: Function = b
         self.steps: dict[int, Value] = {}
+        self.depth = 0
         self.base_of: dict[Tensor, int] = {}
         self.table: dict[tuple[str, int], Value] = {}
         slots = [("argument", k) for k in range(arguments)] + [("output", k) for k in range(outputs)]
@@ -278,15 +325,19 @@ class _Writer:
         slots += [("constant", k) for k in range(len(self.constants))]
         self.arena = b.load(b["arguments"], "ptr")
         self.status = b.at(b["sync"], STATUS, "i8")
+        slots += [("ticks", 0)] if self.timed else []
         for k, slot in enumerate(slots):
             self.table[slot] = b.load(b.at(b["arguments"], k + 1, "ptr"), "ptr")
+        if self.timed:
+            self.before = b.variable("i64", b.call("llvm.readcyclecounter", "i64"))
         self.groups(plan, 0)
         self.barrier()
         with b.when(b["thread"].eq(0)):
             for turn in range(2):
                 b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
-        return Program(barrier_text() + str(self.module), self.constants, size, self.scratch, self.kernels)
+        text = barrier_text() + str(self.module)
+        return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers)
 
     def collect(self, plan: Plan) -> None:
         """Number the constants."""
@@ -295,7 +346,8 @@ class _Writer:
                 if tensor.home == "constant":
                     self.slot(tensor)
             if isinstance(group.core, LoopCore):
-                self.collect(group.core.body)
+                for inner in group.core.plans:
+                    self.collect(inner)
 
 
 def signature(group: Group, order: dict[Tensor, int]) -> Any:
@@ -308,7 +360,7 @@ def signature(group: Group, order: dict[Tensor, int]) -> Any:
         if t in inside:
             place = (t.offset, t.digits) if t.home == "part" else None
             return (inside[t], order.get(t.memory()) if t.is_stored else None, place)
-        if t.home == "constant" and t.size == 1:
+        if t.home == "constant" and t.size == 1 and t not in order:
             return (repr(t.data[0]), t.dtype.str)
         return (order[t.memory()], t.dtype.str)
 
@@ -322,30 +374,34 @@ def signature(group: Group, order: dict[Tensor, int]) -> Any:
     reads = tuple((tensor(v.tensor), v.offset, v.digits) for v in group.reads)
     writes = tuple(tensor(t) for t in group.writes)
     result = (tensor(group.result), group.result.dtype.str) if group.result is not None else None
-    return (group.kind, group.size, group.rows, group.columns, repr(group.core), members, reads, writes, result)
+    core = (repr(group.core), group.schedule)
+    return (group.kind, group.size, group.rows, group.columns, core, members, reads, writes, result)
 
 
-# -- Writers of kernels --------------------------------------------------------------------------------------------
+def program(plan: Plan, arguments: int, outputs: int, width: int, *, timed: bool = False) -> Program:
+    """The native program of ``plan``, whose inputs and outputs stand in the table of arguments.
+
+    A ``timed`` one takes one address more, of ``TICKS`` words for each thread, and adds up there how many of the
+    processor's ticks each kernel took; the first word is the time between kernels.
+    """
+    schedule_products(plan, width)
+    return _Writer(width, timed).program(plan, arguments, outputs, lay_out(plan))
 
 
-def _pieces(body: Body, count: int, write: Any) -> int:
-    b = body.b
-    if count == 1:
-        write(b.const("i64", 0))
-    else:
-        with b.loop(b["last"], b["first"]) as piece:
-            write(piece)
-    return count
-
-
-def _rows(group: Group, body: Body) -> int:
-    kernel = RowKernel(group, body.width)
-    return _pieces(body, kernel.pieces, lambda piece: kernel.write(body, piece))
-
-
-WRITERS: dict[str, Any] = {"loops": _rows, "reduce": _rows}
-
-
-def program(plan: Plan, arguments: int, outputs: int, width: int) -> Program:
-    """The native program of ``plan``, whose inputs and outputs stand in the table of arguments."""
-    return _Writer(width).program(plan, arguments, outputs, lay_out(plan))
+def written_out(graph: Graph, in_place: dict[int, int], width: int) -> Program:
+    """The native program of a small graph, scalar by scalar, for one thread."""
+    module = Module()
+    b = module.function(
+        "run", [("arguments", "ptr"), ("thread", "i64"), ("threads", "i64"), ("sync", "ptr"), ("scratch", "ptr")]
+    )
+    held = constants(graph)
+    count = len(graph.inputs) + len(graph.outputs) + len(held)
+    table = [b.load(b.at(b["arguments"], 1 + k, "ptr"), "ptr") for k in range(count)]
+    inputs, rest = table[: len(graph.inputs)], table[len(graph.inputs) :]
+    outputs = [inputs[in_place[k]] if k in in_place else place for k, place in enumerate(rest[: len(graph.outputs)])]
+    status, stop = b.at(b["sync"], STATUS, "i8"), b.at(b["sync"], STOP, "i8")
+    places = rest[len(graph.outputs) :]
+    with b.when(b["thread"].eq(0)):
+        used = emit(b, graph, inputs, outputs, places, scratch=b["scratch"], status=status, stop=stop, width=width)
+    b.end()
+    return Program(str(module), held, 0, used)

@@ -2,146 +2,130 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
+from itertools import combinations
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlight.array import Array, as_array
+from backlight.array import Array
 from backlight.compiler.native import IndexOutside, Native
 from backlight.compiler.plan import Uncompilable
-from backlight.errors import ArgumentError, CompileError, CompileWarning, message
-from backlight.graph import Graph, Node
-from backlight.lifting import argument_names, function_name, labels
-from backlight.simplify import simplify
-from backlight.trace import ROOT, Guard, Trace, input_node, state, user_source
-from backlight.tree import Structure, flatten, unflatten
+from backlight.compiler.recording import Refused, Traced, is_data, kind_of, leaf_names, trace_call
+from backlight.compiler.threads import MOST_THREADS
+from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, message
+from backlight.lifting import function_name
+from backlight.trace import ROOT, Guard, state, user_frame, user_source
+from backlight.tree import flatten, unflatten
 
-__all__ = ["Compiled", "compile", "trace_call"]
+__all__ = ["WATCHERS", "Compiled", "compile"]
 
 MOST_VARIANTS = 8  # plans of one kind of arguments, which differ in the way an `if` went
+WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 MOST_KINDS = 64  # kinds of arguments remembered; the oldest is forgotten first
+IN_A_ROW = 8  # kinds of arguments that come one after the other, none a second time, before that is worth a warning
+
+# -- Plans ---------------------------------------------------------------------------------------------------------
 
 
 class _Variant(NamedTuple):
     """One way through the function: what it read on the way, and the plan of what it computed."""
 
+    traced: Traced
     native: Native
     guards: tuple[Guard, ...]
-    form: Structure
-    leaves: tuple[Any, ...]  # of the result: the number of an output, or something that is no array
 
-    def holds(self, seen: Sequence[Any]) -> bool:
+    def seen(self, outputs: Sequence[Any]) -> list[Any]:
+        """The values that Python read."""
+        return [x[()] for x in outputs[len(outputs) - len(self.guards) :]]
+
+    def holds(self, outputs: Sequence[Any]) -> bool:
         """Whether Python would have read the same again."""
-        return all(map(_same_reading, self.guards, seen))
+        return not self.guards or all(map(_same_reading, self.guards, self.seen(outputs)))
 
-    def result(self, outputs: Sequence[Any]) -> Any:
-        return unflatten(self.form, [_plain(outputs[k]) if kind is _OUTPUT else k for kind, k in self.leaves])
+    def settled(self, outputs: Sequence[Any]) -> _Variant | None:
+        """The same, expecting to read what the plan computes, which differs from what NumPy does in the last digits.
 
+        ``None`` where that decides something.
+        """
+        try:
+            own = [
+                guard._replace(value=guard.read(x)) for guard, x in zip(self.guards, self.seen(outputs), strict=True)
+            ]
+        except (ValueError, OverflowError):
+            return None
+        return self._replace(guards=tuple(own)) if all(map(_close, self.guards, own)) else None
 
-_OUTPUT, _OTHER = object(), object()
+    def writable(self, data: Sequence[Any]) -> bool:
+        """Whether the function can write into its arguments as it does, and no argument shares memory with another."""
+        own = [data[k] for k in self.traced.written]
+        return all(x.flags.writeable for x in own) and not (
+            own and any(np.may_share_memory(a, b) for a, b in combinations(data, 2))
+        )
 
-
-def _plain(array: Any) -> Any:
-    return array if array.ndim else array[()]
+    def result(self, outputs: Sequence[Any], data: Sequence[Any]) -> Any:
+        """What the function returns, after what it writes into its arguments."""
+        traced = self.traced
+        for k, output in zip(traced.written, outputs[traced.returned :], strict=False):
+            data[k][...] = output
+        leaves = [k if number is None else outputs[k][()] if number else outputs[k] for k, number in traced.leaves]
+        return unflatten(traced.form, leaves)
 
 
 def _same_reading(guard: Guard, value: Any) -> bool:
-    """Whether Python, reading ``value`` the way the guard did, sees what it saw then."""
-    seen, now = guard.value, guard.read(_plain(value))
+    """Whether Python, reading ``value`` the way the guard did, sees what it saw then, to the sign of a zero."""
+    try:
+        now = guard.read(value)
+    except (ValueError, OverflowError):  # int(nan): the function will say it itself
+        return False
+    seen = guard.value
     if isinstance(seen, np.ndarray | np.generic):
-        return bool(np.array_equal(now, seen, equal_nan=seen.dtype.kind in "fc"))
-    return bool(now == seen or (now != now and seen != seen))
+        return bool(now.tobytes() == seen.tobytes())
+    return bool(now == seen) if isinstance(seen, int) else repr(now) == repr(seen)
+
+
+def _close(guard: Guard, other: Guard) -> bool:
+    seen, now = np.asarray(guard.value), np.asarray(other.value)
+    if seen.dtype.kind not in "fc":
+        return bool(np.array_equal(seen, now))
+    return bool(np.allclose(seen, now, rtol=1e-3, atol=1e-6, equal_nan=True))
+
+
+def _aligned(leaf: Any) -> Any:
+    return np.asarray(leaf) if leaf.flags.aligned else leaf.copy()
+
+
+# -- Compiled functions --------------------------------------------------------------------------------------------
 
 
 class Compiled:
     """What ``backlight.compile`` gives: called like the function itself."""
 
     def __init__(self, function: Callable[..., Any], strict: bool = False, threads: int | None = None) -> None:
+        if not callable(function):
+            raise ArgumentError(message("compile_function", str(user_source() or ""), came=type(function).__name__))
+        if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
+            raise ArgumentError(message("threads_number", came=repr(threads), most=MOST_THREADS))
         update_wrapper(self, function)
         self._function = function
         self._strict = strict
         self._threads = threads
-        self._variants: dict[Any, list[_Variant] | None] = {}
+        self._kinds: dict[Any, tuple[_Variant, ...] | None] = {}  # None: it runs as it is
+        self._lock = threading.RLock()
         self._last: Native | None = None
-        self._warned = False
+        self._in_a_row = 0
+        self._said: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<compiled {function_name(self._function)}>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        leaves, structure = flatten((args, kwargs))
-        if state.trace is not ROOT or any(isinstance(leaf, Array) for leaf in leaves):
-            return self._function(*args, **kwargs)  # inside another transformation it is part of what that records
-        key = self._key(leaves, structure)
-        variants = self._variants.setdefault(key, [])
-        if variants is None:
-            return self._function(*args, **kwargs)
-        values = [np.asarray(leaf) for leaf in leaves if _is_data(leaf)]
-        for position, variant in enumerate(variants):
-            try:
-                outputs = variant.native(values)
-            except IndexOutside:
-                return self._function(*args, **kwargs)  # which says what is wrong, and where
-            count = len(variant.guards)
-            if variant.holds(outputs[len(outputs) - count :]):
-                if position:
-                    variants.insert(0, variants.pop(position))
-                self._last = variant.native
-                return variant.result(outputs)
-        made = self._made(leaves, structure, key)
-        if made is None:
-            return self._function(*args, **kwargs)
-        try:
-            return made.result(made.native(values))
-        except IndexOutside:
-            return self._function(*args, **kwargs)
-
-    def _key(self, leaves: Sequence[Any], structure: Structure) -> Any:
-        key = (structure, *((leaf.shape, leaf.dtype) if _is_data(leaf) else (type(leaf), leaf) for leaf in leaves))
-        try:
-            hash(key)
-        except TypeError:
-            names = _names(self._function, structure)
-            bad = next(k for k, leaf in enumerate(leaves) if not _is_data(leaf) and not _hashable(leaf))
-            kind = type(leaves[bad]).__name__
-            raise ArgumentError(
-                message("compile_argument", str(user_source() or ""), name=names[bad], kind=kind)
-            ) from None
-        if key not in self._variants and len(self._variants) >= MOST_KINDS:
-            self._variants.pop(next(iter(self._variants)))
-        return key
-
-    def _made(self, leaves: Sequence[Any], structure: Structure, key: Any) -> _Variant | None:
-        """A new variant for these arguments; ``None`` if the function has to be run as it is."""
-        variants = self._variants[key]
-        assert variants is not None
-        name = function_name(self._function)
-        if len(variants) >= MOST_VARIANTS:
-            source = variants[0].guards[0].source if variants[0].guards else None
-            self._refuse(key, message("compile_retraces", str(source or ""), function=name, count=len(variants)))
-            return None
-        try:
-            variant = _traced(self._function, leaves, structure, self._threads)
-        except Uncompilable as error:
-            node = error.node
-            facts = {"function": name, "primitive": node.operation, "reason": error.reason}
-            self._refuse(key, message("compile_unsupported", str(node.source or ""), **facts))
-            return None
-        variants.insert(0, variant)
-        self._last = variant.native
-        return variant
-
-    def _refuse(self, key: Any, text: str) -> None:
-        """Run interpreted from now on, and say so once."""
-        if self._strict:
-            raise CompileError(text)
-        self._variants[key] = None
-        if not self._warned:
-            self._warned = True
-            warnings.warn(text, CompileWarning, stacklevel=4)
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method, with the instance as its first argument."""
+        return self if instance is None else MethodType(self, instance)
 
     @property
     def plan(self) -> Native:
@@ -150,69 +134,116 @@ class Compiled:
             raise ArgumentError(message("compile_no_plan", function=function_name(self._function)))
         return self._last
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, structure = flatten((args, kwargs))
+        if state.trace is not ROOT or any(isinstance(leaf, Array) for leaf in leaves):
+            return self._function(*args, **kwargs)  # inside another transformation it is part of what that records
+        kind = kind_of(self._function, leaves, structure)
+        data = [leaf for leaf in leaves if is_data(leaf)]
+        values = [*map(_aligned, data)]
+        found = self._known(kind, values)
+        if found is _NEW:
+            with self._lock:  # somebody else may have made it in the meantime
+                found = self._known(kind, values)
+                if found is _NEW:
+                    found = self._made(kind, values, args, kwargs)
+        if isinstance(found, str):
+            result = self._function(*args, **kwargs)  # raises what it raises anyway
+            self._refuse(kind, found)
+            return result
+        if found is None or (found[0].traced.written and not found[0].writable(data)):
+            return self._function(*args, **kwargs)
+        variant, outputs = found
+        self._last = variant.native
+        return variant.result(outputs, data)
 
-def _is_data(leaf: Any) -> bool:
-    """Arrays and NumPy's scalars are what the plan computes with; anything else is part of the program."""
-    return isinstance(leaf, np.ndarray | np.generic)
+    def _known(self, kind: Any, values: Sequence[Any]) -> Any:
+        """The variant that holds for these values, and its outputs; ``None`` if the function has to run as it is."""
+        variants = self._kinds.get(kind, ())
+        if variants is None:
+            return None
+        for variant in variants:
+            try:
+                outputs = variant.native(values)
+            except IndexOutside:
+                if variant.guards:  # perhaps it does not go this way
+                    continue
+                return None  # the function itself says what is wrong, and where
+            if variant.holds(outputs):
+                if variant is not variants[0]:
+                    self._kinds[kind] = (variant, *(other for other in variants if other is not variant))
+                self._in_a_row = 0
+                return variant, outputs
+        return _NEW
+
+    def _made(self, kind: Any, values: Sequence[Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """The same for a new variant; or, if one cannot be made, why: unless the function itself is to blame."""
+        name = function_name(self._function)
+        variants = self._kinds.get(kind) or ()
+        if len(variants) >= MOST_VARIANTS:
+            pairs = zip(variants[0].guards, variants[1].guards, strict=False)
+            guard = next((a for a, b in pairs if repr(a.value) != repr(b.value)), variants[0].guards[0])
+            self._refuse(kind, message("compile_retraces", str(guard.source or ""), function=name, count=len(variants)))
+            return None
+        if kind not in self._kinds:
+            self._expect(kind)
+        try:
+            traced = trace_call(self._function, args, kwargs)
+            native = Native(traced.graph, self._threads)
+        except Uncompilable as error:
+            facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
+            self._refuse(kind, message("compile_unsupported", str(error.node.source or ""), **facts))
+            return None
+        except Refused as error:
+            return message("compile_refused", str(error.source or ""), function=name, reason=error)
+        except Exception as error:
+            reason = str(error) if isinstance(error, BacklightError) else f"{type(error).__name__}: {error}"
+            return message("compile_refused", function=name, reason=reason)
+        for watch in WATCHERS:
+            watch(native)
+        variant = _Variant(traced, native, traced.guards)
+        try:
+            outputs = native(values)
+        except IndexOutside:
+            return None
+        settled = variant.settled(outputs)
+        if settled is not None:
+            self._kinds[kind] = (settled, *variants)
+        return settled and (settled, outputs)
+
+    def _expect(self, kind: Any) -> None:
+        """Make room for a new kind of arguments, and say so where every call brings another one."""
+        self._in_a_row += 1
+        if self._in_a_row == IN_A_ROW:
+            other = next(reversed(self._kinds), kind)
+            names = leaf_names(self._function, kind[0])
+            alike = zip(names, kind[1:], other[1:], strict=False)
+            changing = [name for name, now, before in alike if now != before] if kind[0] == other[0] else []
+            quoted = ", ".join(f"`{name}`" for name in changing or names)
+            self._say(message("compile_kinds", function=function_name(self._function), count=IN_A_ROW, names=quoted))
+        while len(self._kinds) >= MOST_KINDS:
+            del self._kinds[next(iter(self._kinds))]
+
+    def _refuse(self, kind: Any, text: str) -> None:
+        """Run as it is from now on, and say so once."""
+        if self._strict:
+            raise CompileError(text)
+        self._kinds[kind] = None
+        self._say(f"{text}\n{message('compile_as_it_is')}")
+
+    def _say(self, text: str) -> None:
+        """A warning, once, at the line where the user calls the function."""
+        frame = user_frame()
+        if text in self._said or frame is None:
+            return
+        self._said.add(text)
+        registry = frame.f_globals.setdefault("__warningregistry__", {})
+        warnings.warn_explicit(
+            text, CompileWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"), registry
+        )
 
 
-def _hashable(leaf: Any) -> bool:
-    try:
-        hash(leaf)
-    except TypeError:
-        return False
-    return True
-
-
-def _names(function: Callable[..., Any], structure: Structure) -> list[str]:
-    args, kwargs = structure.members
-    names: list[str] = []
-    for part, name in zip(args.members, argument_names(function, len(args.members)), strict=True):
-        names += labels(part, name)
-    for part, name in zip(kwargs.members, kwargs.keys, strict=True):
-        names += labels(part, name)
-    return names
-
-
-def _traced(function: Callable[..., Any], leaves: Sequence[Any], structure: Structure, threads: int | None) -> _Variant:
-    args, kwargs = unflatten(structure, list(leaves))
-    graph, guards, form, described = trace_call(function, args, kwargs)
-    return _Variant(Native(graph, threads), guards, form, described)
-
-
-def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Run the function once on Arrays, every array an input: the graph (whose last outputs are what guards read), the
-    guards, how the result is nested, and what its leaves are."""
-    leaves, structure = flatten((tuple(args), kwargs))
-    names = _names(function, structure)
-    trace = Trace(f"compile of {function_name(function)}")
-    before = state.postpone
-    state.postpone = True  # a loop is recorded, not run
-    try:
-        with trace:
-            nodes: list[Node] = []
-            lifted = []
-            for leaf, name in zip(leaves, names, strict=True):
-                if _is_data(leaf):
-                    nodes.append(input_node(np.array(leaf)[()], name))
-                    lifted.append(Array(nodes[-1]))
-                else:
-                    lifted.append(leaf)
-            given, named = unflatten(structure, lifted)
-            members, form = flatten(function(*given, **named))
-            outputs: list[Node] = []
-            described = []
-            for member in members:
-                if isinstance(member, Array) or _is_data(member):
-                    described.append((_OUTPUT, len(outputs)))
-                    outputs.append(as_array(member).node)
-                else:
-                    described.append((_OTHER, member))
-    finally:
-        state.postpone = before
-    guards = tuple(guard for guard in trace.guards if guard.node.kind != "constant")
-    graph, _ = simplify(Graph(nodes, (*outputs, *(guard.node for guard in guards)), guards))
-    return graph, guards, form, tuple(described)
+_NEW = object()
 
 
 def compile(function: Callable[..., Any] | None = None, *, strict: bool = False, threads: int | None = None) -> Any:

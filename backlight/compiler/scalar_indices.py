@@ -51,7 +51,8 @@ def _chosen(s: Scalars, x: Held, where: Sequence[Value], dtypes: Sequence[Any], 
     tail = x.shape[len(where) :]
     rows = x[possible].reshape(-1, *tail)
     if index is None:
-        return rows.reshape(tail)
+        only: Held = rows.reshape(tail)
+        return only
     if len(rows) > CHOICES:
         memory = s.in_memory(rows, dtype)
         return s.elements(s.row(memory, contiguous_strides(rows.shape)[:1], [index]))
@@ -136,7 +137,8 @@ def scatter(
         after = before.reshape(-1, prod(tail)).copy()
         for c, j in np.ndindex(*after.shape):
             old: Value = after[c, j]
-            new: Value = row[j] if name == "set" else s.combined("add", old, row[j], dtype)
+            came: Any = row[j]
+            new: Value = came if name == "set" else s.combined("add", old, came, dtype)
             after[c, j] = new if index is None else _is(s, index, c).select(new, old)
         out[possible] = after.reshape(before.shape)
     return out

@@ -121,6 +121,7 @@ class Scalars:
         return found
 
     def number(self, value: Any, dtype: Any) -> Value:
+        """A number as a constant."""
         return self.b.const(register_kind(dtype), value)
 
     def constant(self, array: Any) -> Held:
@@ -136,6 +137,7 @@ class Scalars:
         return self.once(key, lambda: evaluate(self.b, expression, xs, dtypes, dtype))
 
     def convert(self, x: Held, source: Any, target: Any) -> Held:
+        """The elements in another dtype."""
         return x if source == target else self.map("x0", [x], [source], target, x.shape)
 
     def tree(self, parts: Sequence[Value], name: str, dtype: Any) -> Value:
@@ -237,6 +239,7 @@ class Scalars:
     # -- Memory
 
     def load(self, place: Value, position: int, dtype: Any) -> Value:
+        """Element ``position`` behind an address, loaded once."""
         b, kind = self.b, memory_kind(dtype)
         key = ("load", kind, place.text, position, dtype)
         return self.once(key, lambda: load_as(b, b.load(b.at(place, position, kind), kind), dtype))
@@ -337,14 +340,15 @@ class Scalars:
 
     def move(self, pieces: Sequence[Piece], fill: Any, xs: Sequence[Held | Memory], shape: Shape, dtype: Any) -> Any:
         """The pieces copied into an array of ``fill``; where one piece is all, what is in memory stays there."""
-        if len(pieces) == 1 and prod(shape):
+        size = prod(shape)
+        if len(pieces) == 1 and size:
             (piece,) = pieces
             x = xs[piece.input]
-            if isinstance(x, Memory) and fills(piece, prod(shape)):
+            if isinstance(x, Memory) and fills(piece, size):
                 view = rearranged(x.view, piece)
                 if view is not None:
                     return Memory(view, shape, dtype)
-        out = np.full(prod(shape), None, object)
+        out = np.full(size, None, object)
         out[:] = self.number(fill, dtype)
         for piece in pieces:
             if prod(piece.shape):

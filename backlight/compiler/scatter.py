@@ -3,7 +3,7 @@
     gather    y[i…, j…] = x[a[i…], b[i…], …, j…]
     scatter   y = x;  then y[a[i…], b[i…], …, j…] += v[i…, j…], or = v[i…, j…], in the order of i
 
-A *row* is what one index position names: the trailing axes j…. Rows are moved a vector at a time; where a row is a single
+A *row* is what one index position names: the trailing axes j…. Rows are moved a vector at a time; where a row is one
 number, a gather takes a vector of numbers at once. A scatter is cut so that all that meets in one place is done by one
 piece, in order: into blocks of columns, each of which goes through the whole list of indices, or, for short rows and
 for long tables, into ranges of rows, each of which picks its own out of the list.
@@ -35,14 +35,14 @@ BAD_INDEX = 1
 
 
 class Gathering(NamedTuple):
-    """``count`` rows taken out of an array of ``shape`` by one index array for each of its first axes.
+    """``places`` rows taken out of an array of ``shape`` by one index array for each of its first axes.
 
     ``strides`` (in elements) say how the array lies in memory where it is not contiguous. Pointers: the result, the
     array, the index arrays.
     """
 
     shape: Shape
-    count: int
+    places: int
     index_dtypes: tuple[Any, ...]
     dtype: Any
     strides: Shape | None = None
@@ -53,7 +53,7 @@ class Gathering(NamedTuple):
 
 
 class Scattering(NamedTuple):
-    """``count`` rows added (``combine="add"``) or written (``"set"``) to an array of ``shape``.
+    """``places`` rows added (``combine="add"``) or written (``"set"``) to an array of ``shape``.
 
     The array starts as a copy of another, or filled with the number ``fill``, or is ``kept`` as it stands in the
     result. Pointers: the result, the array that is copied (if one is), the index arrays, the rows.
@@ -61,7 +61,7 @@ class Scattering(NamedTuple):
 
     combine: str
     shape: Shape
-    count: int
+    places: int
     index_dtypes: tuple[Any, ...]
     dtype: Any
     fill: float | None = None
@@ -113,14 +113,15 @@ _PART = 4096  # elements of a row that are copied in one go where there are few 
 
 
 def _parts(gathering: Gathering) -> int:
-    return -(-gathering.row // _PART) if gathering.count < 8 and not gathering.strides else 1
+    return -(-gathering.row // _PART) if gathering.places < 8 and gathering.row and not gathering.strides else 1
 
 
 def gather_pieces(gathering: Gathering, width: int) -> int:
-    work = gathering.count * gathering.row
+    """Into how many pieces the gather is cut."""
+    work = gathering.places * gathering.row
     if gathering.row == 1:
-        return pieces_for(4 * work, -(-gathering.count // 64))
-    return pieces_for(work, gathering.count * _parts(gathering))
+        return pieces_for(4 * work, -(-gathering.places // 64))
+    return pieces_for(work, gathering.places * _parts(gathering))
 
 
 def emit_gather(
@@ -130,7 +131,7 @@ def emit_gather(
     """One piece of a gather."""
     axes = len(gathering.index_dtypes)
     sizes = gathering.shape[:axes]
-    if not gathering.count * gathering.row:
+    if not gathering.places:
         return
     if not prod(sizes):
         b.store(b.const("i64", BAD_INDEX), status)
@@ -153,7 +154,7 @@ def _gather_rows(
     kind, row, parts = memory_kind(gathering.dtype), gathering.row, _parts(gathering)
     trailing = gathering.shape[len(gathering.index_dtypes) :]
     lengths, (came, to) = merged(trailing, (strides, contiguous_strides(trailing)))
-    first, last = share(piece, gather_pieces(gathering, width), gathering.count * parts)
+    first, last = share(piece, gather_pieces(gathering, width), gathering.places * parts)
     with b.loop(last, first) as unit:
         position = unit // parts if parts > 1 else unit
         place, fits = name(position)
@@ -188,7 +189,7 @@ def _gather_numbers(
     b: Function, gathering: Gathering, target: Value, source: Value, name: Callable[..., Any], piece: Value,
     width: int, status: Value,
 ) -> None:  # fmt: skip
-    kind, count = memory_kind(gathering.dtype), gathering.count
+    kind, count = memory_kind(gathering.dtype), gathering.places
     wide = short(count, width)
     every = b.const(vector("i1", wide), 1)
     bad = b.variable(every.kind, 0)
@@ -226,18 +227,21 @@ _BLOCKS = 8  # into how many blocks of columns rows are cut
 def _block(scattering: Scattering) -> int:
     """The columns of a block; 0 where the pieces are ranges of rows."""
     line = max(1, _LINE * 8 // bits(memory_kind(scattering.dtype)))
-    if scattering.row < 2 * line or scattering.rows > 4 * scattering.count:
+    if scattering.row < 2 * line or scattering.rows > 4 * scattering.places:
         return 0
     return -(-scattering.row // (_BLOCKS * line)) * line
 
 
 def scatter_pieces(scattering: Scattering, width: int) -> int:
+    """Into how many pieces the scatter is cut."""
     block = _block(scattering)
     if block:
         return -(-scattering.row // block)
     # Every piece goes through all the indices: that has to be little beside the rows it begins and those it adds.
     work = (
-        scattering.row * (scattering.rows * (not scattering.kept) + scattering.count) // (1 + scattering.count // 2048)
+        scattering.row
+        * (scattering.rows * (not scattering.kept) + scattering.places)
+        // (1 + scattering.places // 2048)
     )
     return min(_BLOCKS, pieces_for(work, max(scattering.rows, 1)))
 
@@ -249,8 +253,6 @@ def emit_scatter(
     """One piece of a scatter."""
     axes = len(scattering.index_dtypes)
     row, dtype = scattering.row, scattering.dtype
-    if not row:
-        return
     kind = memory_kind(dtype)
     target, *rest = pointers
     begun = rest.pop(0) if scattering.fill is None and not scattering.kept else None
@@ -284,7 +286,8 @@ def emit_scatter(
 
     sizes = scattering.shape[:axes]
     wide = short(columns, width) if isinstance(columns, int) else width
-    with b.loop(scattering.count) as position:
+    added = "logical_or" if np.dtype(dtype).kind == "b" else "add"  # NumPy's sum of truth values
+    with b.loop(scattering.places) as position:
         number, fits = _place(b, sizes, contiguous_strides(sizes), indices, scattering.index_dtypes, position)
         _report(b, status, ~fits)
         if not block and pieces > 1:
@@ -298,7 +301,7 @@ def emit_scatter(
                 here = b.at(to, place, kind)
                 if scattering.combine == "add":
                     before = load_as(b, load_strip(b, here, kind, wide, 1, mask), dtype)
-                    x = store_as(b, combine(b, "add", before, load_as(b, x, dtype), dtype), dtype)
+                    x = store_as(b, combine(b, added, before, load_as(b, x, dtype), dtype), dtype)
                 store_strip(b, x, here, 1, mask)
 
             strips(b, columns, wide, work)

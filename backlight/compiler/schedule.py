@@ -107,11 +107,12 @@ class Schedule(NamedTuple):
     panels: int  #: how many panels are packed together
     cuts: tuple[int, int, int]  #: into how many parts batch, row blocks and column blocks (of the problem) are cut
     splits: int  #: into how many parts the inner indices are cut, whose sums are combined afterwards
+    tiled: bool = False  #: whether the left operand is packed, too: tile by tile
 
     @property
-    def form(self) -> tuple[bool, bool, bool]:
+    def form(self) -> tuple[bool, bool, bool, bool]:
         """What a way of computing is apart from sizes."""
-        return self.turned, self.packed, self.dots
+        return self.turned, self.packed, self.dots, self.tiled
 
 
 class Layout(NamedTuple):
@@ -135,12 +136,15 @@ class Layout(NamedTuple):
     depth: int  #: inner indices that it sums over
     pitch: int  #: elements from one packed row to the next
     margin: int  #: elements before the first column of a packed row
+    panel: int  #: elements from one packed panel to the next, which has rows of its own; or 0
+    left_tile: int  #: elements from one packed tile of the left operand to the next
     table: bool  #: whether the offsets of the columns are written down
     places: dict[str, int]
     size: int
 
     @property
-    def left_packed(self) -> bool:
+    def left_gathered(self) -> bool:
+        """Whether the left operand is copied element by element, because its bounds are no box."""
         return bool(self.left.bounds)
 
     @property
@@ -153,7 +157,7 @@ class Layout(NamedTuple):
     def tiled(self) -> int:
         """The length of the axis along which tiles lie."""
         rows = self.problem.rows
-        return self.problem.sizes[1] if self.left_packed or not rows else rows[self.along]
+        return self.problem.sizes[1] if self.left_gathered or not rows else rows[self.along]
 
 
 def layout_of(product: Product, plan: Schedule) -> Layout:
@@ -192,18 +196,24 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
         (k for k in range(nk) if runs[k] == 1 == left.strides[nb + ni + k]), key=lambda k: problem.inner[k], default=-1
     )
 
-    stretch = problem.columns[-1] if len(problem.columns) > 1 else 0
-    margin = -(-max(stretch, plan.lanes) // plan.lanes) * plan.lanes
-    pitch = margin + min(plan.panels, column_panels) * vectors * plan.lanes + margin
-    if pitch * item % 1024 == 0:  # rows that are a power of two apart would compete for the same lines of the cache
-        pitch += plan.lanes
+    # Columns of one axis are packed a panel after the other. Those of several are copied in stretches, which may begin
+    # before a block of panels and end after it; what they overwrite behind it is written later.
+    column_blocks = -(-column_panels // plan.panels)
+    stretched = len(problem.columns) > 1 or bool(right.bounds)
+    beyond = -(-problem.columns[-1] // plan.lanes) * plan.lanes if stretched and problem.columns else 0
+    margin = beyond if column_blocks > 1 else 0
+    pitch = vectors * plan.lanes
+    if stretched:
+        pitch = _spread(margin + min(plan.panels, column_panels) * pitch, plan.lanes, item)
+    panel = 0 if stretched else depth * pitch
+    left_tile = depth * plan.tile.rows + plan.lanes
     table = len(problem.columns) > 1
     if plan.packed:
         beside = not problem.columns or right.strides[-1] == 1
-        # Columns that are evenly spaced need no table to be transposed.
+        # Whole vectors of columns that are evenly spaced need no table to be transposed.
         counts = (chunk, *problem.inner[1:])
         stretches = any(step == 1 and n > 1 for step, n in zip(runs, counts, strict=False))
-        evenly = len(problem.columns) == 1 and columns >= plan.lanes and stretches
+        evenly = len(problem.columns) == 1 and columns % plan.lanes == 0 and stretches
         table = not (right.bounds or beside or evenly)
 
     places: dict[str, int] = {}
@@ -228,13 +238,20 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
         room("left", rows * depth * item)
     if table and (plan.packed or plan.dots):
         room("table", (columns + plan.lanes * vectors) * 8)
+    row_blocks = -(-row_units // max(1, block))
+    if plan.tiled:
+        room("left", min(row_units, -(-row_blocks // plan.cuts[1]) * block) * left_tile * item)
     if plan.packed:
-        room("right", (depth * pitch + margin) * item)
+        room("right", (max(depth * pitch, plan.panels * panel) + margin + beyond) * item)
     return Layout(
-        problem, left, right, left_pad, right_pad, along, row_tiles, row_units, block, -(-row_units // max(1, block)),
-        units, column_panels, -(-column_panels // plan.panels), run, chunk, depth, pitch, margin, "table" in places,
-        places, size,
+        problem, left, right, left_pad, right_pad, along, row_tiles, row_units, block, row_blocks, units, column_panels,
+        column_blocks, run, chunk, depth, pitch, margin, panel, left_tile, "table" in places, places, size,
     )  # fmt: skip
+
+
+def _spread(pitch: int, lanes: int, item: int) -> int:
+    """At least ``pitch`` elements, so that rows that far apart do not compete for the same lines of a cache."""
+    return pitch + lanes if pitch * item % 512 == 0 else pitch
 
 
 def _existing(access: Access, lengths: Shape, held: int, cut: int | None, chunk: int) -> tuple[Access, Padding | None]:

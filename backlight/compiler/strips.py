@@ -97,10 +97,7 @@ def load_strip(b: Function, place: Value, kind: str, width: int, stride: int = 1
     if stride == -1 and width > 1:
         backwards = range(width - 1, -1, -1)
         first = b.at(place, 1 - width, kind)
-        if mask is None:
-            x = b.load(first, many)
-        else:
-            x = b.masked_load(first, many, b.shuffle(mask, mask, backwards))
+        x = b.load(first, many) if mask is None else b.masked_load(first, many, b.shuffle(mask, mask, backwards))
         return b.shuffle(x, x, backwards)
     return b.gather(_places(b, place, kind, width, stride), many, mask or b.const(vector("i1", width), 1))
 

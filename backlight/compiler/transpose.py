@@ -56,7 +56,7 @@ def _columns(b: Function, rows: Sequence[Value], unit: int, span: int) -> list[V
     width = lanes(rows[0].kind)
 
     def halves(odd: int) -> list[int]:
-        places = []
+        places: list[int] = []
         for start in range(0, width, span):
             for source in (0, width):
                 for k in range(odd, span // unit, 2):
@@ -134,6 +134,9 @@ def _chunk(layout: _Layout) -> int:
 
 
 def copy_pieces(copy: Copy, width: int) -> int:
+    """Into how many pieces the copy is cut."""
+    if not prod(copy.space):
+        return 1
     layout = _layout(copy)
     size = prod(layout.lengths)
     if layout.across is not None:
@@ -199,8 +202,8 @@ def _emit_rows(
                 fits = along.below(bound.size)
                 inside = fits if inside is None else inside & fits
             where = b.at(came, place * source_step, kind)
-            if layout.bounds and source_step in (0, -1):  # where the vector as a whole may not be read
-                x = b.gather(_spread(b, where, kind, wide, source_step), vector(kind, wide), inside or mask)
+            if inside is not None and layout.bounds and source_step in (0, -1):  # the vector may not be read as a whole
+                x = b.gather(_spread(b, where, kind, wide, source_step), vector(kind, wide), inside)
             else:
                 x = load_strip(b, where, kind, wide, source_step, inside)
             if layout.bounds and fill:

@@ -140,6 +140,8 @@ class _Counter:
             for each in (*node.inputs, *([] if node.shape is None else [node])):
                 _check(each)
             kernel = kernel_of(node)
+            if node.shape is None and not isinstance(kernel, Loop):
+                raise _Refused
             for position in _loaded(node, kernel, where):
                 if node.inputs[position] not in loaded:
                     loaded.add(node.inputs[position])

@@ -8,6 +8,7 @@ does not appear: reshaping changes nothing here. Transposes, slices, flips and b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
@@ -117,7 +118,7 @@ def _along(
     return parts[::-1]
 
 
-def refined(*counts: Digits | tuple[int, ...]) -> tuple[int, ...] | None:
+def refined(*counts: Sequence[Any]) -> tuple[int, ...] | None:
     """The lengths of the coarsest digits into which all of ``counts`` can be split; ``None`` if there are none.
 
     >>> refined(((6, 4), (4, 1)), ((2, 0), (12, 1)))
@@ -128,12 +129,12 @@ def refined(*counts: Digits | tuple[int, ...]) -> tuple[int, ...] | None:
         weight = 1
         for each in reversed(digits):
             weights.add(weight)
-            weight *= each if isinstance(each, int) else each[0]
+            weight *= each[0] if isinstance(each, tuple) else each
         weights.add(weight)
-    ordered = sorted(weights)
-    if any(b % a for a, b in zip(ordered, ordered[1:], strict=False)):
+    steps = list(pairwise(sorted(weights)))
+    if any(b % a for a, b in steps):
         return None
-    return tuple(b // a for a, b in zip(ordered, ordered[1:], strict=False))[::-1]
+    return tuple(b // a for a, b in steps)[::-1]
 
 
 def over(digits: Digits, lengths: Sequence[int]) -> tuple[int, ...]:

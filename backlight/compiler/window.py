@@ -81,10 +81,7 @@ def lower(kernel: Window, axes: Axes, outputs: Shape, x: Access, w: Access, dtyp
     product; a transposed one a few where it has strides.
     """
     spatial = zip(kernel.size, kernel.strides, kernel.padding, kernel.dilation, outputs, strict=True)
-    if kernel.transposed:
-        lines = [_transposed(*each) for each in spatial]
-    else:
-        lines = [[_forward(*each)] for each in spatial]
+    lines = [_transposed(*each) if kernel.transposed else [_forward(*each)] for each in spatial]
     return [_lowered(kernel, axes, outputs, x, w, dtype, each) for each in combinations(*lines)]
 
 

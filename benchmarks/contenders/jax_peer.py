@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax, nn
 from jax import numpy as jnp
 
+from benchmarks.contenders.layout import channels_first, channels_last
 from benchmarks.workloads import BETA1, BETA2, EPSILON, GPT, LSTM, MLP, Convolutional, Data, Parameters, Workload
 
 __all__ = ["EpochScan", "JitStep"]
@@ -130,7 +131,7 @@ class _Jax:
         self.reset()
 
     def reset(self) -> None:
-        p = jax.tree.map(jnp.array, _channels_last(self.workload, self.workload.initial()))
+        p = jax.tree.map(jnp.array, channels_last(self.workload, self.workload.initial()))
         self.state: Any = (p,)
         if self.workload.optimiser == "adam":
             zeros = jax.tree.map(jnp.zeros_like, p)
@@ -138,7 +139,7 @@ class _Jax:
         jax.block_until_ready(self.state)
 
     def parameters(self) -> Parameters:
-        return _channels_first(self.workload, {name: np.asarray(value) for name, value in self.state[0].items()})
+        return channels_first(self.workload, {name: np.asarray(value) for name, value in self.state[0].items()})
 
 
 class JitStep(_Jax):
@@ -189,22 +190,3 @@ class EpochScan(_Jax):
     def losses(self, losses: Any) -> Any:
         jax.block_until_ready(self.state)
         return np.asarray(losses)
-
-
-def _channels_last(workload: Workload, p: Parameters) -> Parameters:
-    """Filters (K, K, C, O), and the first dense layer's rows in the order of a flattened (H, W, C)."""
-    if not isinstance(workload.model, Convolutional):
-        return p
-    channels, side = workload.model.filters[-1][0], workload.model.planes()[-1][2]
-    p = {name: value.transpose(2, 3, 1, 0) if value.ndim == 4 else value for name, value in p.items()}
-    rows = p["w0"].reshape(channels, side, side, -1).transpose(1, 2, 0, 3)
-    return p | {"w0": rows.reshape(p["w0"].shape)}
-
-
-def _channels_first(workload: Workload, p: Parameters) -> Parameters:
-    if not isinstance(workload.model, Convolutional):
-        return p
-    channels, side = workload.model.filters[-1][0], workload.model.planes()[-1][2]
-    p = {name: value.transpose(3, 2, 0, 1) if value.ndim == 4 else value for name, value in p.items()}
-    rows = p["w0"].reshape(side, side, channels, -1).transpose(2, 0, 1, 3)
-    return p | {"w0": rows.reshape(p["w0"].shape)}

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from benchmarks.workloads import BETA1, BETA2, EPSILON, GPT, LSTM, MLP, Convolutional, Data, Parameters, Workload
 
-__all__ = ["CompiledLoss", "CompiledStep", "Eager"]
+__all__ = ["CompiledLoss", "CompiledStep", "Eager", "compiled"]
 
 Loss = Callable[[Parameters, Any, Any], Any]
 HIDDEN = {"relu": torch.relu, "sigmoid": torch.sigmoid}
@@ -138,6 +138,7 @@ class CompiledLoss(Eager):
 
     def __init__(self, workload: Workload, data: Data) -> None:
         super().__init__(workload, data)
+        torch.compiler.reset()  # or it gives up after a few workloads, taking them for one function's many shapes
         loss = self.loss
         x, y = self.x, self.y
 
@@ -162,6 +163,7 @@ class CompiledStep(Eager):
 
     def __init__(self, workload: Workload, data: Data) -> None:
         super().__init__(workload, data)
+        torch.compiler.reset()
         slope = torch.func.grad_and_value(self.loss)
         rate = workload.rate
 
@@ -195,3 +197,8 @@ class CompiledStep(Eager):
 
     def run(self, batches: Any) -> Any:
         return [self.compiled(self.state, self.x, self.y, rows) for rows in batches]
+
+
+def compiled(workload: Workload, data: Data) -> Any:
+    """The better of the two; PyTorch's own LSTM cannot be a part of a compiled step."""
+    return (CompiledLoss if isinstance(workload.model, LSTM) else CompiledStep)(workload, data)
