@@ -269,13 +269,13 @@ class Array(Methods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return "backlight." + repr(np.asarray(self.node.value))
+        return "backlight." + repr(np.asarray(self._seen()))
 
     def __str__(self) -> str:
-        return str(np.asarray(self.node.value))
+        return str(np.asarray(self._seen()))
 
     def __format__(self, spec: str) -> str:
-        return format(np.asarray(self.node.value)[()], spec) if not self.shape else format(str(self), spec)
+        return format(str(self), spec) if self.shape else format(np.asarray(self._seen())[()], spec)
 
     def __reduce__(self) -> Any:
         return array, (self.numpy(),)

@@ -13,14 +13,15 @@ from backlight.array import Array, as_array, plain, structural
 from backlight.batching import first_example, run_batched
 from backlight.differentiate import pull_back
 from backlight.errors import ArgumentError, DerivativeError, message
-from backlight.graph import Graph, Node
+from backlight.graph import Graph, Node, reachable
 from backlight.interpret import replay
 from backlight.lifting import argument_names, function_name, labels
 from backlight.primitive import REGISTRY, All, Library, Sample, Structural, Why
+from backlight.simplify import rebuilt
 from backlight.trace import Trace, constant, input_node, user_source
 from backlight.tree import Structure, flatten, unflatten
 
-__all__ = ["CustomGradient", "checkpoint", "custom_gradient"]
+__all__ = ["CustomGradient", "checkpoint", "custom_gradient", "opened"]
 
 _WHY_CUSTOM = Why(
     "Its derivative was supplied by hand; the chain rule takes it on trust.",
@@ -33,8 +34,9 @@ _WHY_CHECKPOINT = Why(
 
 
 def _record(
-    name: str, value: Callable[..., Any], pullback: All, why: Why, batch: Callable[..., Any] | None = None
-) -> Structural:
+    name: str, value: Callable[..., Any], pullback: All, why: Why, inside: Callable[..., Any],
+    batch: Callable[..., Any] | None = None,
+) -> Structural:  # fmt: skip
     """A structural record made at run time: it works like any other, but belongs to no table."""
     return Structural(
         name=name,
@@ -48,6 +50,7 @@ def _record(
         outputs=0,
         batch=batch,
         transient=True,
+        inside=inside,
     )
 
 
@@ -103,7 +106,13 @@ class CustomGradient:
             found = self._contributions(given, structure, len(args), filled)
             return [found[k] for k in moving]
 
-        record = _record(function_name(self.function), value, All(pullback), _WHY_CUSTOM)
+        def inside(xs: Sequence[Array]) -> list[Any]:
+            filled = list(leaves)
+            for k, x in zip(moving, xs, strict=True):
+                filled[k] = x
+            return flatten(self.function(*unflatten(structure, filled)))[0]
+
+        record = _record(function_name(self.function), value, All(pullback), _WHY_CUSTOM, inside)
         outputs = record(*[leaves[k] for k in moving])
         return unflatten(form[0], outputs)
 
@@ -293,7 +302,55 @@ def _forgetful(name: str, run: Callable[[Sequence[Array]], list[Node]], operands
     inputs_of_all = [*operands, *map(Array, captured)]
     if not inputs_of_all:
         return first[0]
-    return structural(_record(f"checkpoint {name}", value, All(pullback), _WHY_CHECKPOINT, batch), *inputs_of_all)  # type: ignore[no-any-return]
+    inside = lambda xs: [Array(node) for node in again(xs)]
+    record = _record(f"checkpoint {name}", value, All(pullback), _WHY_CHECKPOINT, inside, batch)
+    return structural(record, *inputs_of_all)  # type: ignore[no-any-return]
+
+
+# -- Seen from inside ----------------------------------------------------------------------------------------------
+
+
+def opened(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Node]:
+    """``outputs`` recorded again with what the mappings made at run time are made of in their place.
+
+    That is for whoever has to know how a value is computed, now that all derivatives are taken. Where a function does
+    not run on Arrays, its mapping stays as it is.
+    """
+    order = reachable(outputs, stop=set(inputs))
+    if not any(isinstance(node.primitive, Structural) and node.primitive.transient for node in order):
+        return list(outputs)
+    fresh: dict[Node, Node] = {node: node for node in inputs}
+    members: dict[Node, list[Node]] = {}
+    for node in order:
+        if node in fresh or node.primitive is None:
+            continue
+        sources = tuple(fresh.get(node_in, node_in) for node_in in node.inputs)
+        if isinstance(node.primitive, Structural) and node.primitive.inside is not None:
+            found = _inside(node, sources)
+            if found is not None:
+                members[node] = found
+                continue
+        if node.primitive is REGISTRY.item and node.inputs[0] in members:
+            fresh[node] = members[node.inputs[0]][node.params["k"]]
+        elif sources != node.inputs:
+            fresh[node] = rebuilt(node, sources, node.params)
+    return [fresh.get(node, node) for node in outputs]
+
+
+def _inside(node: Node, sources: Sequence[Node]) -> list[Node] | None:
+    """The outputs of a mapping made at run time, recorded step by step, if it can be and they are like its own."""
+    primitive = node.primitive
+    assert isinstance(primitive, Structural)
+    assert primitive.inside is not None
+    try:
+        made = [as_array(each).node for each in primitive.inside([Array(source) for source in sources])]
+    except Exception:  # the function was made for plain arrays, and may do with them whatever it likes
+        return None
+    made = opened(made, sources)
+    alike = len(made) == len(node.value) and all(
+        (a.shape, a.dtype) == (np.shape(b), b.dtype) for a, b in zip(made, node.value, strict=True)
+    )
+    return made if alike else None
 
 
 def _captured(outputs: Sequence[Node], own: Sequence[Node], trace: Trace) -> list[Node]:

@@ -45,18 +45,30 @@ def _probe(x: Any, shape: Any = ()) -> Any:
     return np.ones(shape, x.dtype) if hasattr(x, "dtype") else x
 
 
+MOST_DTYPES = 4096
+_dtypes: dict[Any, Any] = {}  # what an elementwise primitive makes of dtypes, and of Python numbers
+
+
 def elementwise_form(primitive: Elementwise, operands: Sequence[Any]) -> Form | None:
     """The form of an elementwise mapping of ``operands``: nodes, arrays or Python numbers."""
+    key = (primitive, *[getattr(x, "dtype", None) or (type(x), x) for x in operands])
     try:
-        shape = np.broadcast_shapes(*[getattr(x, "shape", ()) for x in operands])
-        with np.errstate(all="ignore"):
-            return Form(shape, primitive.value(*map(_probe, operands)).dtype)
+        shapes = {getattr(x, "shape", ()) for x in operands}
+        shape = next(iter(shapes)) if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+        if key not in _dtypes:
+            if len(_dtypes) >= MOST_DTYPES:
+                _dtypes.clear()
+            with np.errstate(all="ignore"):
+                _dtypes[key] = primitive.value(*map(_probe, operands)).dtype
+        return Form(shape, _dtypes[key])
     except (TypeError, ValueError, OverflowError, AttributeError):
         return None
 
 
 def structural_form(primitive: Structural, operands: Sequence[Any], params: dict[str, Any]) -> Form | None:
     """The form of a structural mapping with one output."""
+    if primitive is REGISTRY.item:
+        return _member_form(operands[0], params["k"])
     shapes = [x.shape for x in operands]
     try:
         kernel = primitive.kernel(*shapes, **params)
@@ -67,6 +79,16 @@ def structural_form(primitive: Structural, operands: Sequence[Any], params: dict
     except (TypeError, ValueError, IndexError):
         return None
     return None if dtype is None else Form(shape, dtype)
+
+
+def _member_form(whole: Any, k: int) -> Form | None:
+    """The form of one output of a mapping with several, which need not have run."""
+    primitive = whole.primitive
+    if primitive is None or primitive.dtypes is None:
+        return None
+    shapes = primitive.shape(*(each.shape for each in whole.inputs), **whole.params)
+    dtypes = primitive.dtypes(*(each.dtype for each in whole.inputs), **whole.params)
+    return Form(shapes[k], dtypes[k])
 
 
 def _fits(primitive: Structural, kernel: Any, shapes: Sequence[Any], shape: Any) -> bool:
@@ -87,6 +109,10 @@ def _fits(primitive: Structural, kernel: Any, shapes: Sequence[Any], shape: Any)
         )
         partial = primitive in (REGISTRY.pad, REGISTRY.update)
         return inside and (partial or sum(prod(piece.shape) for piece in kernel.pieces) == prod(shape))
+    if isinstance(kernel, Library) and kernel.routine not in _ROWWISE:
+        first = shapes[0]
+        square = len(first) >= 2 and first[-1] == first[-2]
+        return square and all(own[:-1] == first[:-1] and len(own) == len(first) for own in shapes)
     return True
 
 
@@ -109,6 +135,6 @@ def _dtype(primitive: Structural, kernel: Any, operands: Sequence[Any], params: 
         return np.dtype(params["dtype"])
     if isinstance(kernel, Map):
         return primitive.value(*map(_probe, operands), **params).dtype
-    if isinstance(kernel, Reduce) or (isinstance(kernel, Library) and kernel.routine in _ROWWISE):
+    if isinstance(kernel, Reduce | Library):
         return primitive.value(*[_probe(x, [min(n, 1) for n in x.shape]) for x in operands], **params).dtype
     return None

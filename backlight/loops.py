@@ -18,6 +18,7 @@ import numpy as np
 
 from backlight.array import Array, as_array
 from backlight.batching import run_batched
+from backlight.custom import opened
 from backlight.differentiate import pull_back
 from backlight.errors import ArgumentError, DTypeError, ShapeError, message
 from backlight.graph import Graph, Node, reachable
@@ -239,6 +240,8 @@ def _trace(name: str, function: Callable[..., Any], values: Sequence[Any], split
         inputs = [input_node(value, None) for value in values]
         leaves, form = split(function, [Array(node) for node in inputs])
         outputs = [as_array(leaf).node for leaf in leaves]
+        if state.postpone:  # recorded to be compiled
+            outputs = opened(outputs, inputs)
         guarded = any(guard.node.index > since for guard in trace.guards)
         trace.guards = [guard for guard in trace.guards if guard.node.index < since]
     trace.set_open(False)

@@ -261,6 +261,7 @@ class Structural:
     batch: Callable[..., Any] | None = None  # batch(batched, *xs, **params): the same with a leading axis of examples
     complex: bool = False
     transient: bool = False  # made at run time, for one call: belongs to no table
+    inside: Callable[..., Any] | None = None  # inside(xs): what a transient mapping is made of, recorded on Arrays
 
     def __post_init__(self) -> None:
         _check(self)

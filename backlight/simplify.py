@@ -1,7 +1,8 @@
 """Graph -> graph: named rewrite rules, each with its reason; the log says which fired where.
 
 Every rule keeps each value to the last bit, so that a simplified graph can stand in for the original anywhere. A rule
-looks at one node whose inputs are simplified already and names the node that can replace it, or nothing.
+looks at one node whose inputs are simplified already and names the node that can replace it, or nothing. It never looks
+behind an input of the graph: whatever made that, another run gives another value.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from typing import Any, NamedTuple
 from backlight.graph import Graph, Node
 from backlight.primitive import REGISTRY
 
-__all__ = ["RULES", "Rewrite", "Rule", "simplify"]
+__all__ = ["RULES", "Rewrite", "Rule", "rebuilt", "simplify"]
 
 
 class Rule(NamedTuple):
-    """``apply(node)`` gives the simpler node with the same value, or ``None``."""
+    """``apply(node, before)`` gives the simpler node with the same value, or ``None``.
+
+    ``before`` is the node's first input where it is the same operation and no input of the graph.
+    """
 
     name: str
     reason: str
-    apply: Callable[[Node], Node | None]
+    apply: Callable[[Node, Node | None], Node | None]
 
 
 class Rewrite(NamedTuple):
@@ -34,58 +38,48 @@ class Rewrite(NamedTuple):
         return f"%{self.node.index} {self.node.operation} -> %{self.by.index}: {self.rule.name} ({self.rule.reason})"
 
 
-def _same_kind(node: Node) -> Node | None:
-    """The input, if it is the same operation."""
-    before = node.inputs[0]
-    return before if before.primitive is node.primitive else None
-
-
-def _drop_identity(node: Node) -> Node | None:
+def _drop_identity(node: Node, before: Node | None) -> Node | None:
     return node.inputs[0] if node.primitive is REGISTRY.identity else None
 
 
-def _drop_unchanged(node: Node) -> Node | None:
-    before = node.inputs[0]
+def _drop_unchanged(node: Node, before: Node | None) -> Node | None:
+    source = node.inputs[0]
     if node.primitive is REGISTRY.cast:
-        return before if before.dtype == node.dtype else None
+        return source if source.dtype == node.dtype else None
     if node.primitive is REGISTRY.reshape or node.primitive is REGISTRY.broadcast_to:
-        return before if before.shape == node.shape else None
+        return source if source.shape == node.shape else None
     if node.primitive is REGISTRY.transpose:
-        return before if node.params["axes"] == tuple(range(len(node.shape))) else None
+        return source if node.params["axes"] == tuple(range(len(node.shape))) else None
     if node.primitive is REGISTRY.sum:
-        return before if node.params["axis"] == () else None
+        return source if node.params["axis"] == () else None
     return None
 
 
-def _merge_reshapes(node: Node) -> Node | None:
-    if node.primitive is REGISTRY.reshape and (before := _same_kind(node)):
-        return _rebuilt(node, (before.inputs[0],), node.params)
+def _merge_reshapes(node: Node, before: Node | None) -> Node | None:
+    if before is not None and node.primitive is REGISTRY.reshape:
+        return rebuilt(node, (before.inputs[0],), node.params)
     return None
 
 
-def _merge_transposes(node: Node) -> Node | None:
-    if node.primitive is REGISTRY.transpose and (before := _same_kind(node)):
+def _merge_transposes(node: Node, before: Node | None) -> Node | None:
+    if before is not None and node.primitive is REGISTRY.transpose:
         axes = tuple(before.params["axes"][axis] for axis in node.params["axes"])
-        return _rebuilt(node, before.inputs, {"axes": axes})
+        return rebuilt(node, before.inputs, {"axes": axes})
     return None
 
 
-def _merge_broadcasts(node: Node) -> Node | None:
-    if node.primitive is REGISTRY.broadcast_to and (before := _same_kind(node)):
-        return _rebuilt(node, before.inputs, node.params)
+def _merge_broadcasts(node: Node, before: Node | None) -> Node | None:
+    if before is not None and node.primitive is REGISTRY.broadcast_to:
+        return rebuilt(node, before.inputs, node.params)
     return None
 
 
-def _cancel_negatives(node: Node) -> Node | None:
-    if node.primitive is REGISTRY.negative and (before := _same_kind(node)):
-        return before.inputs[0]
-    return None
+def _cancel_negatives(node: Node, before: Node | None) -> Node | None:
+    return before.inputs[0] if before is not None and node.primitive is REGISTRY.negative else None
 
 
-def _cancel_conjugates(node: Node) -> Node | None:
-    if node.primitive is REGISTRY.conjugate and (before := _same_kind(node)):
-        return before.inputs[0]
-    return None
+def _cancel_conjugates(node: Node, before: Node | None) -> Node | None:
+    return before.inputs[0] if before is not None and node.primitive is REGISTRY.conjugate else None
 
 
 RULES = (
@@ -99,8 +93,8 @@ RULES = (
 )
 
 
-def _rebuilt(node: Node, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
-    """The node with other inputs; its value, line, names and origin stay."""
+def rebuilt(node: Node, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
+    """The node with other inputs or parameters; its value, line, names and origin stay."""
     copy = Node(
         node.primitive,
         inputs,
@@ -132,6 +126,7 @@ def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
     log: list[Rewrite] = []
     kept: dict[Node, Node] = {node: node for node in graph.inputs}
     known: dict[Any, Node] = {}
+    ends = set(graph.inputs)
     for node in graph.nodes:
         if node in kept:
             continue
@@ -139,19 +134,21 @@ def simplify(graph: Graph) -> tuple[Graph, list[Rewrite]]:
         if node.inputs:
             inputs = tuple(kept[node_in] for node_in in node.inputs)
             if inputs != node.inputs:
-                new = _rebuilt(node, inputs, node.params)
-            new = _rewritten(new, log)
+                new = rebuilt(node, inputs, node.params)
+            new = _rewritten(new, ends, log)
             new = _computed_once(new, known, log)
         kept[node] = new
     return Graph(graph.inputs, [kept[node] for node in graph.outputs], graph.guards), log
 
 
-def _rewritten(node: Node, log: list[Rewrite]) -> Node:
+def _rewritten(node: Node, ends: set[Node], log: list[Rewrite]) -> Node:
     changed = True
-    while changed and node.inputs:
+    while changed and node.inputs and node not in ends:
         changed = False
+        before = node.inputs[0]
+        same = before if before.primitive is node.primitive and before not in ends else None
         for rule in RULES:
-            by = rule.apply(node)
+            by = rule.apply(node, same)
             if by is not None:
                 log.append(Rewrite(rule, node, by))
                 node, changed = by, True
@@ -159,7 +156,7 @@ def _rewritten(node: Node, log: list[Rewrite]) -> Node:
     return node
 
 
-_ONCE = Rule("compute once", "the same mapping of the same inputs has the same value", lambda node: None)
+_ONCE = Rule("compute once", "the same mapping of the same inputs has the same value", lambda node, before: None)
 
 
 def _computed_once(node: Node, known: dict[Any, Node], log: list[Rewrite]) -> Node:

@@ -31,6 +31,8 @@ __all__ = ["Process", "run"]
 
 ROOT = Path(__file__).parent.parent
 POSIX = os.name == "posix"
+ENOUGH = 3  # rounds after which who takes
+HOPELESS = 4.0  # times as long as the fastest peer is left out
 
 
 class Process:
@@ -49,7 +51,7 @@ class Process:
 
         def give_up() -> None:
             late.set()
-            self.end()
+            self.kill()
 
         timer = threading.Timer(patience, give_up)
         timer.start()
@@ -87,13 +89,19 @@ class Process:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, getattr(signal, name))
 
+    def kill(self) -> None:
+        """Whoever waits for its answer will learn that it ended."""
+        self._signal("SIGKILL")
+        if (process := self.process) is not None:
+            process.kill()
+
     def end(self) -> None:
         """End it and what it started."""
-        self._signal("SIGKILL")
-        process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.wait()
+        self.kill()
+        if self.process is not None:
+            with suppress(OSError), self.process:  # waits, and closes the pipes
+                pass
+            self.process = None
 
     def _said(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
@@ -102,21 +110,28 @@ class Process:
 
 def run(
     workloads: Sequence[Workload], contenders: Sequence[Contender], *, cores: int, rounds: int, seconds: float,
-    patience: float, peak: float, say: Callable[[str], None], done: Callable[[Result], None],
+    patience: float, peak: Callable[[], float], say: Callable[[str], None], done: Callable[[Result], None],
 ) -> list[Result]:  # fmt: skip
-    """Measure; ``done`` is told each workload's result as soon as there is one."""
-    results = []
+    """Measure; ``done`` is told each workload's result as soon as there is one.
+
+    The ``peak`` is measured before every workload, as a shared machine may be busy at any time: the largest counts.
+    """
+    results: list[Result] = []
+    highest = 0.0
     with tempfile.TemporaryDirectory() as name:
         processes = [Process(contender, cores, Path(name)) for contender in contenders]
         try:
             for workload in workloads:
+                highest = max(highest, peak())
                 entries = _prepared(workload, processes, cores, Path(name), patience, say)
                 _rounds(workload, processes, entries, rounds, seconds, patience, say)
-                results.append(Result(workload, list(entries.values()), peak))
+                results.append(Result(workload, list(entries.values()), highest))
                 done(results[-1])
         finally:
             for process in processes:
                 process.end()
+    for result in results:
+        result.peak = highest
     return results
 
 
@@ -140,14 +155,21 @@ def _prepared(
             entry.first = reply["first"]
             with np.load(file) as found:
                 losses, parameters = found["losses"], {key[2:]: found[key] for key in found if key[:2] == "p:"}
-            _compare(entry, workload, losses, parameters, reference.result())
+            _compare(entry, workload, losses, parameters, references[reply["steps"]].result())
         return entry
 
     # The longest first: compilers of PyTorch's.
     order = sorted(processes, key=lambda process: "compile" not in process.contender.name)
     with ThreadPoolExecutor(1) as aside, ThreadPoolExecutor(cores) as pool:
-        reference = aside.submit(trajectory, workload, workload.checked)
-        found = dict(zip((process.contender.name for process in order), pool.map(prepare, order), strict=True))
+        lengths = {workload.checked(True), workload.checked(False)}
+        references = {steps: aside.submit(trajectory, workload, steps) for steps in lengths}
+        try:
+            found = dict(zip((process.contender.name for process in order), pool.map(prepare, order), strict=True))
+        except BaseException:  # Ctrl-C: nobody waits for compilers
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.kill()
+            raise
     return {process.contender.name: found[process.contender.name] for process in processes}
 
 
@@ -163,16 +185,23 @@ def _rounds(
     workload: Workload, processes: Sequence[Process], entries: dict[str, Entry], rounds: int, seconds: float,
     patience: float, say: Callable[[str], None],
 ) -> None:  # fmt: skip
-    taking_part = [process for process in processes if not entries[process.contender.name].note]
     for number in range(rounds):
+        if number == ENOUGH:
+            _leave_out(entries)
         say(f"{workload.name}: round {number + 1} of {rounds}")
+        taking_part = [each for each in processes if entries[each.contender.name].takes_part]
         first = number % max(len(taking_part), 1)
         for process in taking_part[first:] + taking_part[:first]:
             entry = entries[process.contender.name]
-            if entry.note:
-                continue
             reply = process.ask(patience, do="turn", seconds=seconds)
             if "error" in reply:
                 entry.note = reply["error"]
             else:
                 entry.rounds.append(reply["samples"])
+
+
+def _leave_out(entries: dict[str, Entry]) -> None:
+    """Peers that are far from the fastest have had turns enough."""
+    peers = [entry for entry in entries.values() if entry.is_peer and entry.counts]
+    for peer in peers:
+        peer.done = peer.best > HOPELESS * min(other.best for other in peers)

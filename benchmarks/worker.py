@@ -11,13 +11,12 @@ import json
 import os
 import sys
 import time
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from benchmarks.contenders import Contender, contenders, load
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import CHECKED, WORKLOADS
 
 __all__ = ["Entrant", "main"]
 
@@ -34,28 +33,30 @@ class Entrant:
         self.data = self.workload.data()
 
     def prepare(self, file: str) -> dict[str, Any]:
+        """Build, compile, and train the first steps; their losses and the parameters after them go into ``file``."""
         start = time.perf_counter()
-        self.contender: Any = self.kind(self.workload, self.data)
-        unit = self.workload.per_call
-        rows = [self.data.batches[k : k + unit] for k in range(0, self.workload.steps - unit + 1, unit)]
-        calls = [self.contender.prepared(each) for each in rows]
-        found = [self._call(calls[0])]
+        workload, batches = self.workload, self.data.batches
+        self.contender: Any = self.kind(workload, self.data)
+        whole_epochs = self.contender.whole_epochs
+        self.unit = workload.per_call if whole_epochs else CHECKED
+        steps = workload.checked(whole_epochs)
+        calls = [self.contender.prepared(batches[k : k + self.unit]) for k in range(0, steps, self.unit)]
+        losses = [self._call(calls[0])]
         first = time.perf_counter() - start
-        found += [self._call(each) for each in islice(calls, 1, self.workload.checked // unit)]
-        np.savez(
-            file,
-            losses=np.concatenate(found),
-            **{f"p:{name}": value for name, value in self.contender.parameters().items()},
-        )
+        losses += [self._call(each) for each in calls[1:]]
+        parameters = {f"p:{name}": value for name, value in self.contender.parameters().items()}
+        np.savez(file, losses=np.concatenate(losses), **parameters)
         start = time.perf_counter()
         self._call(calls[0])
-        pace = (time.perf_counter() - start) / unit
-        if not self.contender.whole_epochs:  # as many steps as make a sample
-            unit = min(unit, max(1, round(SAMPLE / pace)))
-            calls = [self.contender.prepared(each[:unit]) for each in rows]
-        self.calls, self.unit, self.next = calls, unit, 0
-        self.call_seconds = pace * unit
-        return {"first": first}
+        pace = (time.perf_counter() - start) / self.unit
+        if not whole_epochs:  # as many steps as make a sample
+            self.unit = min(workload.per_call, max(1, round(SAMPLE / pace)))
+        self.calls = [self.contender.prepared(batches[k : k + self.unit]) for k in self._starts()]
+        self.next, self.call_seconds = 0, pace * self.unit
+        return {"first": first, "steps": steps}
+
+    def _starts(self) -> range:
+        return range(0, self.workload.steps - self.unit + 1, self.unit)
 
     def _call(self, batches: Any) -> Any:
         return np.asarray(self.contender.losses(self.contender.run(batches)), np.float64).reshape(-1)

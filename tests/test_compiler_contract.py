@@ -30,7 +30,7 @@ from backlight.compiler.ir import Module
 from backlight.compiler.kernels import Access, Bound, Product
 from backlight.compiler.processor import processor
 from backlight.compiler.schedule import Schedule, layout_of
-from backlight.compiler.tile import Tile
+from backlight.compiler.tile import Parts, Tile
 
 WIDTHS = (4, 8, 16)
 GUARD = 4096
@@ -116,6 +116,10 @@ PRODUCTS = {
                            Access(1, 0, (5, 1)), SINGLE),
     "a bound across axes": Product((), (4,), (20,), (6,), Access(0, 0, (6, 1)),
                                    Access(1, 0, (20, 1), (Bound(-3, (1, 1), 18),)), SINGLE),
+    "bounds along an axis of one element": Product(
+        (), (2,), (2, 2, 3), (1, 2, 2), Access(0, 3, (4, 0, -2, -1)),
+        Access(1, -1, (2, 0, 1, 2, 0, 1), (Bound(-1, (0, 2, 0, 0, 1, 0), 1), Bound(-1, (0, 0, 1, 0, 0, 1), 2))), SINGLE,
+    ),
     "a bound along the batch": Product((3,), (4,), (9,), (6,), Access(0, 0, (24, 6, 1)),
                                        Access(1, -54, (54, 9, 1), (Bound(-1, (1, 0, 0), 2),)), SINGLE),
     "nothing exists": Product((), (4,), (9,), (6,), Access(0, 0, (6, 1)),
@@ -389,6 +393,30 @@ def test_large_products_occupy_eight_threads(product: Product, width: int, monke
     plan = choice.schedule.__wrapped__(product, width)
     assert 8 <= pieces(product, plan) <= 64
     assert scratch_bytes(product, plan) <= 2 << 20
+
+
+@pytest.mark.parametrize("most", range(1, 8))
+def test_even_parts_differ_by_one_at_most(most: int) -> None:
+    for count in range(1, 40):
+        parts = Parts.even(count, most)
+        lengths = [parts.size] * parts.many + [parts.rest] * parts.others
+        assert sum(lengths) == count
+        assert len(lengths) == parts.length == -(-count // most)
+        assert max(lengths) - min(lengths) <= 1
+        assert max(lengths) <= most
+        full = Parts.full(count, most)
+        assert sum(size * many for size, many in full.sizes) == count
+
+
+def test_operands_far_apart_in_memory_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of 2 KB end up in a few sets of the cache; reading them again and again would mean waiting each time."""
+    monkeypatch.setenv("BACKLIGHT_TUNING", "off")
+    plan = choice.schedule.__wrapped__(dense(128, 512, 784), 8)
+    assert plan.packed or plan.dots
+    assert choice.schedule.__wrapped__(dense(512, 512, 768, left_turned=True), 8).tiled
+    near = choice.schedule.__wrapped__(dense(32, 64, 100), 8)
+    assert not near.packed
+    assert not near.tiled
 
 
 def test_small_products_are_one_piece() -> None:

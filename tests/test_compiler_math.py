@@ -100,7 +100,7 @@ class Truth(NamedTuple):
     """A function in double precision, in any precision, and where most samples should be."""
 
     double: Callable[..., Any]
-    exact: Callable[..., Any]
+    exact: Callable[..., Any] | None  # None: double is exact
     around: float = 10.0  # samples up to this size, besides random bits from everywhere
 
 
@@ -108,7 +108,7 @@ TRUTHS: dict[str, Truth] = {
     "sqrt": Truth(np.sqrt, mp.sqrt),
     "cbrt": Truth(np.cbrt, lambda x: mp.sign(x) * mp.cbrt(abs(x))),
     "pow": Truth(np.power, mp.power),
-    "fmod": Truth(np.fmod, lambda x, y: mp.sign(x) * mp.fmod(abs(x), abs(y))),
+    "fmod": Truth(np.fmod, None),
     "exp": Truth(np.exp, mp.exp, 110.0),
     "exp2": Truth(np.exp2, lambda x: mp.power(2, x), 155.0),
     "expm1": Truth(np.expm1, mp.expm1, 110.0),
@@ -134,15 +134,15 @@ TRUTHS: dict[str, Truth] = {
     "erf": Truth(scipy.erf, mp.erf, 5.0),
     "erfc": Truth(scipy.erfc, lambda x: mp.erfc(x) if x < 100 else mp.mpf(0), 27.0),
     "erfcx": Truth(scipy.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x) if x < 100 else _erfcx_far(x), 40.0),
-    "erfinv": Truth(scipy.erfinv, mp.erfinv),
-    "erfcinv": Truth(scipy.erfcinv, lambda x: mp.erfinv(1 - x)),
+    "erfinv": Truth(scipy.erfinv, lambda x: _inverse(x, scipy.erfinv, mp.erf, 1)),
+    "erfcinv": Truth(scipy.erfcinv, lambda x: _inverse(x, scipy.erfcinv, mp.erfc, -1)),
     "log_ndtr": Truth(scipy.log_ndtr, lambda x: _log_ndtr(x), 40.0),
     "gamma": Truth(scipy.gamma, mp.gamma, 171.0),
     "gammaln": Truth(scipy.gammaln, mp.loggamma, 30.0),
     "digamma": Truth(scipy.psi, mp.digamma, 30.0),
 }
 BINARY = {"pow", "fmod", "atan2"}
-SLOW = {"erfinv": 150, "erfcinv": 150, "log_ndtr": 300, "gamma": 500, "gammaln": 500, "digamma": 500}
+SLOW = {"pow": 300, "log_ndtr": 300, "gamma": 500, "gammaln": 500, "digamma": 500}
 
 
 def _erfcx_far(x: Any) -> Any:
@@ -151,11 +151,19 @@ def _erfcx_far(x: Any) -> Any:
     return (1 - u * (1 - 3 * u * (1 - 5 * u * (1 - 7 * u * (1 - 9 * u))))) / (x * mp.sqrt(mp.pi))
 
 
+def _inverse(x: Any, rough: Any, function: Any, sign: int) -> Any:
+    """One step of Newton's method doubles the digits that SciPy's value has right."""
+    y = mp.mpf(float(rough(float(x))))
+    return y - sign * (function(y) - x) * mp.sqrt(mp.pi) / 2 * mp.exp(y * y)
+
+
 def _log_ndtr(x: Any) -> Any:
     """log(erfc(-x/√2) / 2)."""
     if x < -200:
         size = -x / mp.sqrt(2)
         return mp.log(_erfcx_far(size) / 2) - x * x / 2
+    if x > 200:
+        return mp.mpf(0)
     with mp.workprec(400):
         return mp.log1p(-mp.erfc(x / mp.sqrt(2)) / 2) if x > 0 else mp.log(mp.erfc(-x / mp.sqrt(2)) / 2)
 
@@ -193,9 +201,9 @@ def samples(name: str, dtype: Any, count: int) -> list[Any]:
 
 def truth_of(name: str, xs: Sequence[Any]) -> Any:
     """The true values as long doubles: from double precision for single, from 120 bits for double."""
-    if xs[0].dtype == np.float32:
-        return TRUTHS[name].double(*[x.astype(np.float64) for x in xs]).astype(np.longdouble)
     exact = TRUTHS[name].exact
+    if xs[0].dtype == np.float32 or exact is None:
+        return TRUTHS[name].double(*[x.astype(np.float64) for x in xs]).astype(np.longdouble)
     out = np.empty(xs[0].size, np.longdouble)
     with mp.workprec(120):
         for i, row in enumerate(zip(*[x.tolist() for x in xs], strict=True)):
@@ -231,7 +239,7 @@ def kernels(name: str, dtype: Any) -> dict[int, Callable[..., Any]]:
 
 def measured(name: str, dtype: Any) -> float:
     """The largest error found."""
-    count = 60_000 if dtype == np.float32 else SLOW.get(name, 700)
+    count = 100_000 if dtype == np.float32 else SLOW.get(name, 700)
     xs = samples(name, dtype, count)
     y, truth = kernels(name, dtype)[8](*xs), truth_of(name, xs)
     if name in ("gamma", "digamma", "gammaln", "log", "log2", "log10", "log1p", "arctanh", "erfinv", "erfcinv", "pow"):
@@ -270,6 +278,8 @@ def test_special_values_are_numpys(name: str, dtype: Any) -> None:
         expected = np.where(abs(xs[0]) < 1e-300, np.where(xs[0] == 0, INF, y), expected)
     np.testing.assert_allclose(y, expected, rtol=20 * np.finfo(dtype).eps, atol=0)
     compared = ~np.isnan(expected)
+    if name in ("erfinv", "erfcinv"):  # SciPy's zeros have lost their sign
+        compared &= expected != 0
     np.testing.assert_array_equal(np.signbit(y[compared]), np.signbit(expected[compared]))
 
 

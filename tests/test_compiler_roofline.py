@@ -78,6 +78,23 @@ def test_it_is_measured_for_each_number_of_threads(folder: Path, monkeypatch: py
     assert asked == [1, 2]
 
 
+@pytest.mark.parametrize(("pace", "remembered"), [(1e11, False), (1.9e11, True)])
+def test_what_a_busy_machine_did_is_not_remembered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, pace: float, remembered: bool
+) -> None:
+    monkeypatch.setattr(roofline, "available_cores", lambda: 2)
+    pace_of = {1: 1e11, 2: pace}
+    monkeypatch.setattr(
+        roofline,
+        "measure",
+        lambda threads, target: {dtype: Peak(pace_of[threads], 1e10, 1e11, 2e11) for dtype in KINDS},
+    )
+    found = peak(2)
+    assert found is not None
+    assert found.flops_per_second == pace
+    assert ("peak of 2 threads" in {entry.name for entry in cache.entries()}) is remembered
+
+
 @pytest.mark.parametrize(
     "payload",
     [b"", b"[]", b"{}", b"null", b"\xff", b'{"float32": [1e11, 1e10, 1e11, 1e11]}', b'{"float32": 1, "float64": 1}',

@@ -73,4 +73,6 @@ def test_licence_is_complete():
 def test_files_named_in_the_architecture_exist():
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     for name in re.findall(r"`([\w/]+(?:\.py|/))`", text):
-        assert any((ROOT / "backlight" / folder / name).exists() for folder in ("", "explain", "demo")), name
+        assert any((ROOT / "backlight" / folder / name).exists() for folder in ("", "explain", "demo", "compiler")), (
+            name
+        )

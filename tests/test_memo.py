@@ -62,3 +62,12 @@ def test_functions_with_captured_arrays_of_changing_shape() -> None:
     for n in (2, 3, 2, 3, 2):
         captured = backlight.array(np.arange(float(n)))
         np.testing.assert_array_equal(gradient(np.ones(n)), np.arange(float(n)))
+
+
+def test_nothing_behind_an_input_of_the_backward_graph_is_remembered() -> None:
+    """A transpose of a transpose becomes what stood before both, which another call computes anew."""
+    random = np.random.default_rng(0)
+    gradient = backlight.grad(lambda q, h, k: np.sum(q @ (h @ k).T))
+    for _ in range(4):
+        q, h, k = random.normal(size=(3, 4, 4))
+        np.testing.assert_allclose(gradient(q, h, k), np.ones((4, 4)) @ (h @ k), rtol=1e-12)

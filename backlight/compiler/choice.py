@@ -15,9 +15,9 @@ from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import bits
 from backlight.compiler.kernels import Product, Shape
 from backlight.compiler.processor import processor
-from backlight.compiler.schedule import Layout, Schedule, layout_of, problem_of, turned
+from backlight.compiler.schedule import Layout, Schedule, layout_of, problem_of, row_parts_of, turned
 from backlight.compiler.strips import lanes_of, short
-from backlight.compiler.tile import Tile
+from backlight.compiler.tile import Parts, Tile
 from backlight.compiler.tuning import measured_steps
 
 __all__ = ["schedule", "tiles"]
@@ -79,12 +79,16 @@ def _best(product: Product, ways: list[_Way], splits: int | None = None) -> Sche
 
 def tiles(width: int, *, dots: bool = False) -> list[Tile]:
     """The register tiles that fit: results, a vector of each column and a broadcast element in registers at once."""
-    registers = 32 if width >= 16 else 16
+    registers = _registers(width)
     found = []
     for vectors in (1, 2, 4, 8) if dots else (1, 2, 3, 4, 5):
         most = min(8 if dots else 16, (registers - 1) // vectors - 1)
         found += [Tile(rows, vectors) for rows in range(1, most + 1)]
     return found
+
+
+def _registers(width: int) -> int:
+    return 32 if width >= 16 else 16
 
 
 def _forms(product: Product, width: int) -> list[Schedule]:
@@ -131,26 +135,46 @@ def _ways(
     fitting = {Tile(min(each.rows, max(1, layout.tiled)), min(each.vectors, max(1, widest))) for each in candidates}
     times = 1 if layout.right_alone else batch
     pack = times * layout.depth * _pack_cost(layout, form.lanes) if form.packed else 0.0
+    registers = _registers(width)
     found = []
     for each in sorted(fitting):
-        main = _dots_cost(layout, each, form.lanes) if form.dots else _tiles_cost(layout, each, form, steps or {})
+        main = (
+            _dots_cost(layout, each, form.lanes)
+            if form.dots
+            else _tiles_cost(layout, each, form, registers, steps or {})
+        )
         strips = -(-layout.tiled // each.rows) * -(-each.rows // form.lanes)
         tiling = batch * layout.depth * strips * 4.5 if form.tiled else 0.0
         found.append(_Way(form._replace(tile=each), batch * main, pack, tiling))
     return found
 
 
-def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, steps: dict[Tile, float]) -> float:
+def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, registers: int, steps: dict[Tile, float]) -> float:
     """The tiles of one batch index: multiply-adds, or loads where they are more, or waiting for the one before."""
-    others = layout.problem.sizes[1] // max(1, layout.tiled)
+    problem = layout.problem
+    _, rows, columns, _ = problem.sizes
+    down = row_parts_of(layout.tiled, form._replace(tile=tile), len(problem.rows))
+    across = Parts.even(layout.units, tile.vectors)
+    short = not (form.packed or layout.right_pad) and bool(problem.columns) and problem.columns[-1] % form.lanes > 0
+    held = len(problem.batch)
+    strides = layout.right.strides[held : held + len(problem.inner)]
+    crossing = any(stride % form.lanes for stride in strides)  # vectors that lie in two lines of the cache
     total = 0.0
-    for rows, many in _parts(layout.tiled, tile.rows):
-        far = 0.0 if form.tiled else _left_conflicts(layout, rows) + _left_far(layout)
-        for vectors, panels in _parts(layout.units, tile.vectors):
-            step = steps.get(Tile(rows, vectors)) or max(rows * vectors + 0.3, rows + vectors + 1.3, LATENCY + 0.6)
-            step += far + (0.0 if form.packed else _right_far(layout, vectors, form.lanes))
-            total += many * others * panels * (layout.depth * step + 20 + rows * vectors * (8 if form.turned else 3))
-    return total
+    for height, many in down.sizes:
+        far = 0.0 if form.tiled else _left_conflicts(layout, height) + _left_far(layout)
+        for width, panels in across.sizes:
+            size = height * width
+            step = steps.get(Tile(height, width)) or max(size, height + width + 1, LATENCY) + 0.1 * width + 0.1
+            masked = short and (len(problem.columns) > 1 or width == across.sizes[-1][0])
+            if masked and size + width + 2 > registers:  # the mask needs one, too
+                step *= 1.25
+            step += far + (0.0 if form.packed else _right_far(layout, width, form.lanes) + 0.25 * width * crossing)
+            total += many * panels * (layout.depth * step + 12 + size * (8 if form.turned else 4))
+    total *= rows // max(1, layout.tiled)
+    # Two heights or widths are two loops that take turns; a result whose vector is not full is stored in parts.
+    total *= 1.02 ** (len(down.sizes) + len(across.sizes))
+    last, count = (problem.rows, columns) if form.turned else (problem.columns, rows)
+    return total + (16.0 * count * prod(last[:-1]) if last and last[-1] % form.lanes else 0.0)
 
 
 def _dots_cost(layout: Layout, tile: Tile, lanes: int) -> float:
@@ -159,12 +183,10 @@ def _dots_cost(layout: Layout, tile: Tile, lanes: int) -> float:
     steps = layout.depth // run * -(-run // lanes) if run else 0
     others = rows // max(1, layout.tiled)
     total = 0.0
-    for height, many in _parts(layout.tiled, tile.rows):
-        for width, count in _parts(columns, tile.vectors):
-            width = tile.vectors
-            total += (
-                many * others * count * (steps * (max(height * width, height + width, 4.0) + 0.5) + 20 + height * width)
-            )
+    for height, many in Parts.even(layout.tiled, tile.rows).sizes:
+        width = tile.vectors
+        step = (1.3 if run % lanes else 1.1) * max(height * width, height + width, 4.0) + 0.5
+        total += many * others * -(-columns // width) * (steps * step + 20 + height * width)
     return total + rows * -(-columns // lanes) * (lanes * 2.8 + 5)
 
 
@@ -214,12 +236,6 @@ def _far(layout: Layout, strides: Shape, lines: float) -> float:
     return lines * (wait + (25.0 if pages > PAGES else 0.0))
 
 
-def _parts(count: int, size: int) -> list[tuple[int, int]]:
-    """``count`` cut into parts of ``size`` and a rest: (length, how many)."""
-    full, rest = divmod(count, size)
-    return [each for each in ((size, full), (rest, 1)) if each[0] and each[1]]
-
-
 def _pack_cost(layout: Layout, lanes: int) -> float:
     """Packing one row."""
     problem, units = layout.problem, layout.units
@@ -229,7 +245,7 @@ def _pack_cost(layout: Layout, lanes: int) -> float:
     columns, inner = layout.right.strides[held + nk :], layout.right.strides[held : held + nk]
     if not columns or columns[-1] == 1:
         if len(columns) <= 1:
-            return 5.0 * units
+            return 6.0 * units
         return prod(problem.columns[:-1]) * (2.0 + 5.0 * -(-problem.columns[-1] // lanes))
     along = max((n for n, stride in zip(problem.inner, inner, strict=True) if stride == 1), default=0)
     if along:
@@ -256,8 +272,11 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
     fits = max(128 << 10, processor().l2 // 2)
     panel_row = plan.tile.vectors * plan.lanes * item  # bytes of a packed panel for one inner index
     mine = -(-batch // by_batch) / batch
-    main, packing, tiling = way.main * mine, way.packing * (1 if layout.right_alone else mine), way.tiling * mine
-    adding = 4.0 * -(-batch // by_batch) * rows * columns / plan.lanes
+    alone = layout.right_alone
+    main, packing, tiling = way.main * mine, way.packing * (1 if alone else mine), way.tiling * mine
+    adding = 10.0 * -(-batch // by_batch) * rows * columns / plan.lanes
+    # What a piece reads for the first time comes from a cache that is further away.
+    first_read = 0.0 if plan.packed or plan.dots else 2.0 * -(-batch // by_batch) * depth * layout.units
     best = None
     for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
         splits = -(-first // -(-first // splits))
@@ -267,7 +286,7 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
             share = -(-layout.column_panels // by_columns) / layout.column_panels
             for by_rows in _cuts(layout.row_blocks, room // splits // by_columns):
                 part = -(-layout.row_blocks // by_rows) / layout.row_blocks
-                piece = inner * (share * crowded * (main * part + packing) + tiling * part)
+                piece = inner * (share * (crowded * (main * part + packing) + first_read) + tiling * part)
                 piece += share * part * adding if splits > 1 else 0.0
                 count = by_batch * by_columns * by_rows * splits
                 score = 0.0

@@ -3,9 +3,9 @@
     y[b, i, j] = Σ_k left[b, i, k] · right[b, k, j]
 
 A piece is a part of the batch, of the rows and of the columns (and, where few results are sums of many terms, of the
-inner indices). In it, panels of a few vectors of columns are walked over, and in each panel tiles of a few rows. The
-results are handed over a vector at a time to the function that consumes them, so that a bias, an activation or an
-optimiser's update costs no pass over memory.
+inner indices). Its columns are cut into panels of a few vectors, and its rows into tiles. Panels that are packed
+together are walked over for every tile, otherwise tiles for every panel. The results are handed over a vector at a time
+to the function that consumes them, so that a bias, an activation or an optimiser's update costs no pass over memory.
 
     plan = schedule(product, width)
     for piece in range(pieces(product, plan)):

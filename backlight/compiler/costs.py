@@ -16,17 +16,20 @@ MEETING = 0.25e-6  # of two threads at a barrier, with what the other wrote to b
 MORE = 0.05e-6
 
 
-def seconds(program: Program, threads: int) -> float:
-    """About how long a run takes on so many threads that have a core each."""
-    total = program.barriers * (MEETING + MORE * (threads - 2)) if threads > 1 else 0.0
+def seconds(program: Program, most: int) -> list[float]:
+    """About how long a run takes on 1, 2, … ``most`` threads that have a core each."""
+    totals = [0.0, *(program.barriers * (MEETING + MORE * extra) for extra in range(most - 1))]
     for (group, kernel), times in zip(program.kernels, program.times, strict=True):
         operations = core_operations(group) + sum(member_operations(group, member) for member in group.members)
         moved = bytes_read(group) + bytes_written(group)
-        share = -(-kernel.pieces // threads) / kernel.pieces if kernel.pieces else 0.0
-        total += times * (CALL + share * max(operations / OPERATIONS, moved / BYTES))
-    return total
+        alone = max(operations / OPERATIONS, moved / BYTES)
+        for k in range(most):
+            share = -(-kernel.pieces // (k + 1)) / kernel.pieces if kernel.pieces else 0.0
+            totals[k] += times * (CALL + share * alone)
+    return totals
 
 
-def worthwhile(program: Program, most: int) -> int:
-    """The number of threads, up to ``most``, on which the program is done soonest."""
-    return min(range(1, most + 1), key=lambda threads: (seconds(program, threads), threads))
+def worthwhile(program: Program, most: int) -> list[int]:
+    """The number of threads on which the program is done soonest, where there are up to 1, 2, … ``most``."""
+    times = seconds(program, most)
+    return [min(range(available), key=lambda k: (times[k], k)) + 1 for available in range(1, most + 1)]

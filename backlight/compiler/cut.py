@@ -17,7 +17,10 @@ import numpy as np
 from backlight.graph import Node
 from backlight.primitive import REGISTRY, Contract, Draw, Elementwise, Gather, Loop, Map, Move, Reduce, Window
 
-__all__ = ["PRODUCT", "READ", "TRAFFIC", "cheapest", "constant_key", "kernel_of", "multiplications", "size_of", "work"]
+__all__ = [
+    "PRODUCT", "READ", "TRAFFIC", "cheapest", "constant_key", "kernel_of", "multiplications", "price", "size_of",
+    "work",
+]  # fmt: skip
 
 READ = 4.0  # a value that lies in memory anyway
 TRAFFIC = 8.0  # a value that is written for this purpose, and read
@@ -45,11 +48,12 @@ def kernel_of(node: Node) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _price(expression: Any) -> float:
+def price(expression: Any) -> float:
+    """What it costs to compute a ``Map`` expression for one element."""
     if not isinstance(expression, tuple):
         return 0.0
     own = _PRICES.get(expression[0], TRANSCENDENTAL)
-    return own + sum(_price(part) for part in expression[1:])
+    return own + sum(price(part) for part in expression[1:])
 
 
 def multiplications(node: Node, kernel: Any) -> int:
@@ -69,7 +73,7 @@ def work(node: Node) -> float:
     if node.shape is None or isinstance(kernel, Loop):
         return inf
     if isinstance(kernel, Map):
-        each = min(_price(kernel.expression), 4 * TRANSCENDENTAL)
+        each = min(price(kernel.expression), 4 * TRANSCENDENTAL)
     elif isinstance(kernel, Move):
         each = 0.25  # most are read through; counted so that no more of them are repeated than need be
     elif isinstance(kernel, Gather):

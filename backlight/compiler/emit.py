@@ -13,6 +13,7 @@ from functools import partial
 from math import prod
 from typing import Any
 
+from backlight.compiler.cut import price
 from backlight.compiler.expression import combine, evaluate, identity, load_as, memory_kind, register_kind, store_as
 from backlight.compiler.ir import Function, Value, lanes, scalar, vector
 from backlight.compiler.kernels import merged
@@ -20,21 +21,12 @@ from backlight.compiler.plan import Group, Member, Tensor
 from backlight.compiler.scatter import BAD_INDEX
 from backlight.compiler.views import View, over, refined, tidy
 
-__all__ = ["Body", "Edge", "RowKernel", "Space", "expression_cost", "short"]
+__all__ = ["Body", "Edge", "RowKernel", "Space", "short"]
 
 UNROLLED = 8  # vectors in a row that stay in registers
 GRAIN = 4096  # elements that are worth a piece of their own
 PIECES = 64  # the most pieces a kernel is cut into
-
-_DEAR = {"exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "pow", "erf", "erfc", "sin", "cos", "div"}
-_DEAR |= {"sqrt", "tan", "cbrt", "sinh", "cosh", "arctan", "atan2", "gammaln", "log_ndtr", "erfinv", "erfcinv"}
-
-
-def expression_cost(expression: Any) -> int:
-    """A measure of work: simple operations count 1, functions 10."""
-    if not isinstance(expression, tuple):
-        return 0
-    return (10 if expression[0] in _DEAR else 1) + sum(expression_cost(each) for each in expression[1:])
+CHEAP = 3  # operations that are rather done again than their result kept
 
 
 def short(count: int, width: int) -> int:
@@ -255,6 +247,7 @@ class RowKernel:
         folds = [m for m in members if m.fold]
         if not stores and not folds:
             return
+        wanted = self._wanted(stores, folds, stage)
         slots = 1 if self.unrolled or not folds else 4
         sums = {
             m: [b.variable(self._register(m.tensor.dtype), identity(m.kernel, m.tensor.dtype)) for _ in range(slots)]
@@ -263,6 +256,8 @@ class RowKernel:
         trees: dict[Member, list[Value]] = {m: [] for m in folds}
 
         def work(chunk: _Chunk, slot: int) -> None:
+            for tensor in wanted:
+                self._value(tensor, chunk, stage)
             for tensor in stores:
                 self._put(tensor, self._value(tensor, chunk, stage), chunk)
             for m in folds:
@@ -281,6 +276,20 @@ class RowKernel:
             while len(parts) > 1:
                 parts = [step(*parts[k : k + 2]) if k + 1 < len(parts) else parts[k] for k in range(0, len(parts), 2)]
             self.per_row[m.tensor] = b.fold(parts[0], step)
+
+    def _wanted(self, stores: Sequence[Tensor], folds: Sequence[Member], stage: int) -> list[Tensor]:
+        """What has to be computed in a stage, in order: so that no chain of mappings is walked recursively."""
+        waiting = [*stores, *(m.inputs[0].tensor for m in folds)]
+        found: set[Tensor] = set()
+        while waiting:
+            tensor = waiting.pop()
+            member = tensor.member
+            if tensor.group is not self.group or member is None or member.level == "row" or tensor in found:
+                continue
+            found.add(tensor)
+            if not (member.stage < stage and (tensor.is_stored or tensor in self.cached)):
+                waiting += [view.tensor for view in member.inputs]
+        return [m.tensor for m in self.group.members if m.tensor in found]
 
     def _chunks(self, work: Callable[[_Chunk, int], None], span: Any, slots: int) -> None:
         b, width, columns = self.body.b, self.width, self.space.columns
@@ -424,37 +433,38 @@ class RowKernel:
     def _choose_cached(self) -> None:
         """What a later stage needs and neither reads from memory nor computes cheaply again."""
 
-        def visit(view: View, stage: int) -> None:
-            member = view.tensor.member
-            if view.tensor.group is not self.group or member is None or member.level == "row":
-                return
-            if member.stage < stage and not view.tensor.is_stored:
-                if self._cost(member) > 3:
-                    self.cached.add(view.tensor)
-                    return
-            elif member.stage < stage:
-                return
-            for each in member.inputs:
-                visit(each, stage)
+        costs = self._costs()
+        seen: set[tuple[Tensor, int]] = set()
+
+        def visit(views: Sequence[View], stage: int) -> None:
+            waiting = list(views)
+            while waiting:
+                tensor = waiting.pop().tensor
+                member = tensor.member
+                if tensor.group is not self.group or member is None or member.level == "row" or (tensor, stage) in seen:
+                    continue
+                seen.add((tensor, stage))
+                if member.stage < stage and (tensor.is_stored or costs[tensor] > CHEAP):
+                    if not tensor.is_stored:
+                        self.cached.add(tensor)
+                    continue
+                waiting += member.inputs
 
         for member in self.group.members:
-            if member.level == "element" and member.tensor.is_stored:
-                for view in member.inputs:
-                    visit(view, member.stage)
-            elif member.fold:
-                visit(member.inputs[0], member.stage)
+            if member.fold or (member.level == "element" and member.tensor.is_stored):
+                visit(member.inputs, member.stage)
         for tensor in list(self.cached):
             assert tensor.member is not None
-            for view in tensor.member.inputs:
-                visit(view, tensor.member.stage)
+            visit(tensor.member.inputs, tensor.member.stage)
 
-    def _cost(self, member: Member) -> int:
-        total = expression_cost(member.kernel)
-        for view in member.inputs:
-            source = view.tensor.member
-            if view.tensor.group is self.group and source is not None and source.level == "element":
-                total += self._cost(source)
-        return total
+    def _costs(self) -> dict[Tensor, float]:
+        """What it costs to compute each element-level member from what the group reads; more than cheap is enough."""
+        costs: dict[Tensor, float] = {}
+        for member in self.group.members:
+            inside = sum(costs.get(view.tensor, 0.0) for view in member.inputs)
+            if member.level == "element":
+                costs[member.tensor] = min(price(member.kernel) + inside, CHEAP + 1)
+        return costs
 
 
 class Edge:
@@ -465,7 +475,10 @@ class Edge:
         self.body = body
         assert group.space is not None
         self.counts = group.space
-        self.views = list(dict.fromkeys(group.external()))
+        self.parts = {
+            m.tensor: View(m.tensor, m.tensor.offset, m.tensor.digits) for m in group.members if m.tensor.home == "part"
+        }
+        self.views = [*dict.fromkeys(group.external()), *self.parts.values()]
         lengths = refined(tuple(self.counts), *(view.digits for view in self.views))
         assert lengths is not None
         split = len(lengths) - (1 if self.counts[2] > 1 else 0)
@@ -475,8 +488,8 @@ class Edge:
         self.scalars: dict[View, Value] = {}
         self.memo: dict[Any, Value] = {}
         b = body.b
-        for view in self.views:
-            if view.is_scalar and not _immediate(view):
+        for view in group.external():
+            if view.is_scalar and not _immediate(view) and view not in self.scalars:
                 place = b.at(body.pointer(view.tensor), view.offset, memory_kind(view.tensor.dtype))
                 one = load_as(b, b.load(place, memory_kind(view.tensor.dtype)), view.tensor.dtype)
                 self.scalars[view] = one
@@ -504,9 +517,23 @@ class Edge:
             dtypes = [view.tensor.dtype for view in member.inputs]
             values[member.tensor] = mapped(b, member.kernel, inputs, dtypes, member.tensor.dtype)
         for tensor, value in values.items():
-            if tensor.is_stored:
+            if tensor in self.parts:
+                view = self.parts[tensor]
+                along, kind = self.column_stride[view], memory_kind(tensor.dtype)
+                place = b.at(self._place(view, index), column * along, kind)
+                store_vector(b, store_as(b, value, tensor.dtype), place, mask, along)
+            elif tensor.is_stored:
                 place = b.at(self.body.pointer(tensor), stored, memory_kind(tensor.dtype))
                 store_vector(b, store_as(b, value, tensor.dtype), place, mask)
+
+    def _place(self, view: View, index: list[Value]) -> Value:
+        """Where the first element of the row stands."""
+        b, kind = self.body.b, memory_kind(view.tensor.dtype)
+        place = b.at(self.body.pointer(view.tensor), view.offset, kind)
+        for i, stride in zip(index, self.row_strides[view], strict=True):
+            if stride:
+                place = b.at(place, i * stride, kind)
+        return place
 
     def _load(self, view: View, index: list[Value], column: Value, lanes: int, mask: Any) -> Value:
         b, kind, dtype = self.body.b, memory_kind(view.tensor.dtype), view.tensor.dtype
@@ -518,10 +545,7 @@ class Edge:
         key = (view, b.block, column.text, mask.text if mask else "") if not any(strides) else None
         if key is not None and key in self.memo:
             return self.memo[key]
-        place = b.at(self.body.pointer(view.tensor), view.offset, kind)
-        for i, stride in zip(index, strides, strict=True):
-            if stride:
-                place = b.at(place, i * stride, kind)
+        place = self._place(view, index)
         if along == 0:
             x = b.splat(load_as(b, b.load(place, kind), dtype), lanes)
         else:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from backlight.compiler.native import IndexOutside, Native
+from backlight.compiler.native import IndexOutside, Native, address
 from backlight.compiler.plan import Uncompilable
 from backlight.compiler.recording import Refused, is_data, kind_of, trace_call
-from backlight.compiler.threads import launch
 from backlight.errors import (
     ArgumentError,
     CompileError,
@@ -72,21 +72,22 @@ class Epoch:
         for a state that cannot be updated in place, and what indexing raises where an index is out of range; ``state``
         is as before then.
         """
-        leaves, form = flatten(state)
-        _check(leaves, labels(form, "state"))
+        self.finished, self.metrics = 0, None
         steps = np.zeros((), np.int64)
         arguments = (state, steps, batches, *data)
         everything, structure = flatten((arguments, {}))
+        form = structure.members[0].members[0]
+        leaves = everything[: form.leaves]
+        spans = _check(leaves, form)
         kind = kind_of(self._step, everything, structure)
         if kind not in self._plans:
             self._plans[kind] = self._compiled(len(leaves) + 1, arguments)
         native, metrics = self._plans[kind]
-        rest = [_apart(leaf, leaves) for leaf in everything[len(leaves) + 1 :] if is_data(leaf)]
+        rest = [_apart(leaf, spans) for leaf in everything[len(leaves) + 1 :] if is_data(leaf)]
         inputs, outputs = _memory(native, [*leaves, steps, *rest])
         before = [leaf.copy() for leaf in leaves]
-        self.finished, self.metrics = 0, None
         try:
-            _run(native, inputs, outputs)
+            native.run(inputs, outputs, interruptible=True)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
@@ -160,21 +161,32 @@ class Epoch:
 # -- Checks --------------------------------------------------------------------------------------------------------
 
 
-def _check(leaves: Sequence[Any], names: Sequence[str]) -> None:
-    """Whether every leaf of the state can be updated where it stands, and none overlaps with another."""
-    where = str(user_source() or "")
-    for leaf, name in zip(leaves, names, strict=True):
-        if type(leaf) not in (np.ndarray, np.memmap):
-            raise ArgumentError(message("epoch_not_array", where, name=name, came=type(leaf).__name__))
-        if not leaf.flags.writeable:
-            raise ArgumentError(message("epoch_read_only", where, name=name))
-        if not (leaf.flags.c_contiguous and leaf.flags.aligned and leaf.dtype.isnative):
-            raise ArgumentError(message("epoch_layout", where, name=name))
-    spans = sorted((x.ctypes.data, x.ctypes.data + x.nbytes, k) for k, x in enumerate(leaves) if x.nbytes)
+Span = tuple[int, int, int]
+
+
+def _check(leaves: Sequence[Any], form: Structure) -> list[Span]:
+    """Whether every leaf of the state can be updated where it stands, and none overlaps with another: first byte, last
+    byte + 1 and number of each, in order."""
+    for k, leaf in enumerate(leaves):
+        if type(leaf) is not np.ndarray and type(leaf) is not np.memmap:
+            _refuse(form, k, "epoch_not_array", came=type(leaf).__name__)
+        flags = leaf.flags
+        if not flags.writeable:
+            _refuse(form, k, "epoch_read_only")
+        if not (flags.c_contiguous and flags.aligned and leaf.dtype.isnative):
+            _refuse(form, k, "epoch_layout")
+    spans = sorted((start := address(leaf), start + leaf.nbytes, k) for k, leaf in enumerate(leaves) if leaf.nbytes)
     for (_, stop, first), (start, _, second) in pairwise(spans):
         if start < stop:
+            names = labels(form, "state")
             one, two = sorted((first, second))
+            where = str(user_source() or "")
             raise ArgumentError(message("epoch_overlap", where, first=names[one], second=names[two]))
+    return spans
+
+
+def _refuse(form: Structure, number: int, words: str, **facts: Any) -> NoReturn:
+    raise ArgumentError(message(words, str(user_source() or ""), name=labels(form, "state")[number], **facts))
 
 
 def _check_batches(batches: Any) -> None:
@@ -199,11 +211,16 @@ def _check_next(function: str, old: Any, new: Any) -> None:
             raise kind(message("epoch_changes", function=function, name=name, **facts))
 
 
-def _apart(value: Any, leaves: Sequence[Any]) -> Any:
+def _apart(value: Any, spans: Sequence[Span]) -> Any:
     """The value as it is before the epoch, in memory that the epoch does not write to."""
     array = np.asarray(value)
-    shared = not array.flags.aligned or any(np.may_share_memory(array, leaf) for leaf in leaves)
-    return array.copy() if shared else array
+    if not array.flags.c_contiguous or not array.flags.aligned:
+        return array.copy()
+    start = address(array)
+    place = bisect_right(spans, (start, 0, 0))
+    before = place > 0 and spans[place - 1][1] > start
+    behind = place < len(spans) and spans[place][0] < start + array.nbytes
+    return array.copy() if before or behind else array
 
 
 # -- The run -------------------------------------------------------------------------------------------------------
@@ -221,16 +238,3 @@ def _memory(native: Native, values: Sequence[Any]) -> tuple[list[Any], list[Any]
         for k, node in enumerate(graph.outputs)
     ]
     return inputs, outputs
-
-
-def _run(native: Native, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-    """Run the loop; what it has done when Ctrl-C ends it stands in ``outputs``."""
-    with native._lock:
-        for k, array in enumerate((*inputs, *outputs)):
-            native._table[1 + k] = array.ctypes.data
-        status = launch(
-            native.machine["run"], native._table, native.threads, native.program.scratch,
-            interruptible=True, keep=(native, inputs, outputs),
-        )  # fmt: skip
-    if status:
-        raise IndexOutside

@@ -169,6 +169,7 @@ def _extreme(word: str) -> Binary:
 
 
 def _is_nan_text(x: Value) -> bool:
+    """Whether there is a nan in a constant, as LLVM writes it."""
     return "0x7FF8" in x.text or "0xFFF8" in x.text
 
 
@@ -414,7 +415,7 @@ class _Evaluation:
         if dtype.kind != "f":
             dtype = self.out if self.out.kind == "f" else FLOAT64
             values = [self.as_dtype(each, dtype) for each in operands]
-        if name == "pow" and (power := _small_power(values[0], values[1])):
+        if name == "pow" and values[1].text[0] != "%" and (power := _small_power(values[0], values[1])):
             return _Operand(power, dtype)
         return _Operand(math.FUNCTIONS[name](self.b, *values), dtype)
 
@@ -438,7 +439,12 @@ class _Evaluation:
 
     def as_dtype(self, operand: Any, dtype: Any) -> Value:
         if isinstance(operand, _Operand):
-            return convert(self.b, operand.x, operand.dtype, dtype)
+            if operand.dtype == dtype:
+                return operand.x
+            key = ("", operand.x.text, operand.dtype, dtype)
+            if key not in self.written:
+                self.written[key] = _Operand(convert(self.b, operand.x, operand.dtype, dtype), dtype)
+            return self.written[key].x
         if dtype.kind == "u":  # LLVM writes integers with a sign
             operand = int(operand)
             operand -= (operand >> (8 * dtype.itemsize - 1)) << (8 * dtype.itemsize)
@@ -474,15 +480,23 @@ def _exact_inverse(number: Any) -> float:
 
 
 def _small_power(x: Value, y: Value) -> Value | None:
-    """xʸ for constant y = 1, 2, 3, 4 or -1, by products."""
-    b = x.b
-    if y.text == b.const(y.kind, 2.0).text:
-        return x * x
-    if y.text == b.const(y.kind, 1.0).text:
-        return x
-    if y.text == b.const(y.kind, 3.0).text:
-        return x * x * x
-    if y.text == b.const(y.kind, 4.0).text:
-        square = x * x
-        return square * square
-    return 1.0 / x if y.text == b.const(y.kind, -1.0).text else None
+    """xʸ for constant y = 1, 2, 3, 4, -1 or 1/2, by products, a quotient or a root."""
+    for exponent, power in _SMALL_POWERS.items():
+        if y.text == x.b.const(y.kind, exponent).text:
+            return power(x.b, x)
+    return None
+
+
+def _square_root(b: Function, x: Value) -> Value:
+    """x to the power 1/2, which differs from √x at -0 and -∞."""
+    return x.eq(-np.inf).select(np.inf, b.intrinsic("sqrt", x + 0.0))
+
+
+_SMALL_POWERS: dict[float, Callable[[Function, Value], Value]] = {
+    1.0: lambda b, x: x,
+    2.0: lambda b, x: x * x,
+    3.0: lambda b, x: x * x * x,
+    4.0: lambda b, x: (x * x) * (x * x),
+    -1.0: lambda b, x: 1.0 / x,
+    0.5: _square_root,
+}

@@ -18,6 +18,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 __all__ = ["Function", "Module", "Value", "Variable", "bits", "is_float", "lanes", "scalar", "vector"]
@@ -26,11 +27,13 @@ _BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "half": 16, "float":
 _INTRINSIC = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
 
+@lru_cache(maxsize=256)
 def scalar(kind: str) -> str:
     """The type of one lane: ``"float"`` of ``"<16 x float>"``."""
     return kind[kind.index(" x ") + 3 : -1] if kind[0] == "<" else kind
 
 
+@lru_cache(maxsize=256)
 def lanes(kind: str) -> int:
     """How many lanes a type has; 0 for a scalar."""
     return int(kind[1 : kind.index(" x ")]) if kind[0] == "<" else 0
@@ -52,6 +55,11 @@ def is_float(kind: str) -> bool:
 
 
 def _literal(kind: str, value: Any) -> str:
+    return _written(kind, value) if value else _written.__wrapped__(kind, value)  # 0 and -0 are equal, but not the same
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _written(kind: str, value: Any) -> str:
     one = scalar(kind)
     if one == "i1":
         text = "true" if value else "false"

@@ -16,6 +16,8 @@ from backlight.primitive import Loop
 
 __all__ = ["LoopCore", "loop", "own"]
 
+MANY = 4  # steps for which it pays to copy what all of them read into the order in which they read it
+
 
 @dataclass(eq=False, slots=True)
 class LoopCore:
@@ -62,7 +64,8 @@ def loop(lowered: Callable[..., Plan], made: Plan, node: Node, kernel: Loop, vie
     inputs = [_all_of(kept[k]) for k in range(carries)]
     for view, each in zip(views[carries:stepped], body.inputs[carries:], strict=False):
         inputs.append(_row_of(made, view, each, length, rows, node))
-    inner = lowered(body, [*inputs, *views[stepped:]])
+    same = views[stepped:] if length >= MANY else ()
+    inner = lowered(body, [*inputs, *views[stepped:]], made, same)
     found = dict(zip(read, inner.outputs, strict=True))
     found |= {ends + k: inner.laid_out(_all_of(kept[k]), body.inputs[k]) for k in range(carries)}
     stacked: dict[int, Tensor] = {}

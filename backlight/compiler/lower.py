@@ -11,7 +11,7 @@ import numpy as np
 
 from backlight.compiler.expression import compilable, unsupported
 from backlight.compiler.looping import loop
-from backlight.compiler.moves import move, transposed
+from backlight.compiler.moves import Parts, added, move, transposed, written
 from backlight.compiler.picking import draw, gather, pool, scatter, sweep
 from backlight.compiler.plan import Plan, Uncompilable, constant
 from backlight.compiler.products import contract, convolution
@@ -40,11 +40,18 @@ PARTS = 64  # into how many pieces a long reduction with few results is cut
 LONG = 1 << 15  # elements from which that pays
 
 
-def plan(graph: Graph, inputs: Sequence[View]) -> Plan:
-    """The plan of ``graph`` with its inputs standing at ``inputs``. Raises ``Uncompilable``."""
-    made = Plan(readers=graph.readers(), ends=set(graph.outputs))
+def plan(graph: Graph, inputs: Sequence[View], outer: Plan | None = None, captured: Sequence[View] = ()) -> Plan:
+    """The plan of ``graph`` with its inputs standing at ``inputs``. Raises ``Uncompilable``.
+
+    For a step of a loop, ``outer`` is the plan around it, and ``captured`` what is the same in all steps.
+    """
+    made = Plan(readers=graph.readers(), ends=set(graph.outputs), outer=outer)
+    made.captured = {view.tensor for view in captured}
     made.values.update(zip(graph.inputs, inputs, strict=True))
     moving = set(graph.inputs)
+    for node in (*graph.inputs, *graph.outputs):
+        if not compilable(node.dtype):
+            raise Uncompilable(node, f"{node.dtype}")
     for node in graph.nodes:
         if node.primitive is REGISTRY.item:
             made.read.setdefault(node.inputs[0], set()).add(node.params["k"])
@@ -58,16 +65,19 @@ def plan(graph: Graph, inputs: Sequence[View]) -> Plan:
             made.values[node] = constant(node.value, node)
         else:
             made.values[node] = tuple(constant(value, node) for value in node.value)
-    made.outputs = [made.values[node] for node in graph.outputs]
+    made.outputs = [_view(made, node) for node in graph.outputs]
     return made
 
 
 def _lowered(made: Plan, node: Node) -> Any:
     primitive = node.primitive
     assert primitive is not None
-    views = [made.values[node_in] for node_in in node.inputs]
     if primitive is REGISTRY.item:
-        return views[0][node.params["k"]]
+        return made.values[node.inputs[0]][node.params["k"]]
+    together = added(node, [made.values[node_in] for node_in in node.inputs])
+    if together is not None:
+        return together
+    views = [_view(made, node_in) for node_in in node.inputs]
     for each in (*node.inputs, node):
         if each.dtype is not None and not compilable(each.dtype):
             raise Uncompilable(node, f"{each.dtype}")
@@ -77,6 +87,13 @@ def _lowered(made: Plan, node: Node) -> Any:
         return _map(made, node, primitive.kernel, views)
     kernel = primitive.kernel(*[node_in.shape for node_in in node.inputs], **node.params)
     return _LOWERINGS[type(kernel)](made, node, kernel, views)
+
+
+def _view(made: Plan, node: Node) -> Any:
+    """Where the value of ``node`` stands."""
+    if isinstance(made.values[node], Parts):
+        made.values[node] = written(made, made.values[node])
+    return made.values[node]
 
 
 def _map(made: Plan, node: Node, kernel: Map, views: Sequence[View]) -> View:

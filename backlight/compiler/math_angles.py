@@ -1,7 +1,7 @@
 """Sine, cosine, tangent and their inverses as straight lines of vector instructions.
 
 The coefficients were found as those of ``math_exponentials``. Very large angles alone leave the straight line: they
-are reduced one by one with as many digits of 2/π as they need (Payne & Hanek, 1983).
+are reduced one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from backlight.compiler.ir import Function, Module, Value, lanes, scalar
+from backlight.compiler.ir import Function, Value, lanes, scalar
+from backlight.compiler.math_reduction import angle_reduction
 from backlight.compiler.math_tools import SINGLE, form, integers, polynomial, sign_of
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "sine_and_cosine_of_turns", "tan"]
@@ -22,7 +23,7 @@ class Circle(NamedTuple):
 
     sine: Sequence[float]  # fit: (sin(r)/r - 1) / r² in r², |r| <= π/4
     cosine: Sequence[float]  # fit: (cos(r) - 1 + r²/2) / r⁴ in r²
-    quarter: tuple[float, float, float]  # π/2 in three parts
+    quarter: tuple[float, float, float]  # π/2 in three parts, for single precision all positive: -0 stays -0
     largest: float  # from here on, angles are reduced one by one
     arctangent: Sequence[float]  # fit: (arctan(t)/t - 1) / t² in t², |t| <= 1
     arcsine: Sequence[float]  # fit: (arcsin(x)/x - 1) / x² in x², |x| <= 1/2
@@ -32,7 +33,7 @@ _CIRCLE = {
     "float": Circle(  # errors 2⁻²⁷·⁹, 2⁻³³, 2⁻²⁸·⁵, 2⁻²⁷·⁶
         sine=(-0.16666655242443085, 0.008332188241183758, -0.0001951809535967186),
         cosine=(0.04166664555668831, -0.0013887309469282627, 2.4432327336398885e-05),
-        quarter=(1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
+        quarter=(1.5707962512969971, 7.549789415861596e-08, 5.390302529957765e-15),
         largest=2.0**15,
         arctangent=(
             -0.33333298563957214,
@@ -152,151 +153,17 @@ def _reduce_large(b: Function, x: Value, quarter: _Quarter) -> _Quarter:
     """Take angles from ``largest`` on out of the straight line. Infinite ones have become nan already."""
     size = b.intrinsic("fabs", x)
     large = size.ge(_CIRCLE[scalar(x.kind)].largest) & size.lt(INF)
-    count = lanes(x.kind)
-    turns, r = b.variable(quarter.turns.kind, quarter.turns), b.variable(x.kind, quarter.r)
-    low = None if quarter.low is None else b.variable(x.kind, quarter.low)
-    some = b.intrinsic("vector.reduce.or", large, returns="i1") if count else large
-    kind, integer = scalar(x.kind), form(x).integer
-    if b.module.first_use("k.reduce_angle"):
-        _write_reduction(b.module)
+    results = [each for each in quarter if each is not None]
+    variables = [b.variable(each.kind, each) for each in results]
+    some = b.intrinsic("vector.reduce.or", large, returns="i1") if lanes(x.kind) else large
     with b.when(some):
-        places = [b.variable(each, 0).place for each in (x.kind, quarter.turns.kind, x.kind, x.kind)]
+        places = [b.variable(each).place for each in (x.kind, quarter.turns.kind, x.kind, x.kind)]
         b.store(x, places[0])
-        with b.loop(max(count, 1)) as lane:
-            one = b.load(b.at(places[0], lane, kind), kind).to_float("double")
-            found = b.call("k.reduce_angle", "{ i64, double, double }", one)
-            parts = [b.write(each, f"extractvalue {found.kind} {found.text}, {k}") for k, each in enumerate(_FOUND)]
-            b.store(parts[0].to_int(integer), b.at(places[1], lane, integer))
-            b.store(parts[1].to_float(kind), b.at(places[2], lane, kind))
-            b.store(parts[2].to_float(kind), b.at(places[3], lane, kind))
-        for variable, place in zip((turns, r, low), places[1:], strict=True):
-            if variable is not None:
-                variable.set(large.select(b.load(place, variable.kind), variable.get()))
-    return _Quarter(turns.get(), r.get(), None if low is None else low.get())
-
-
-_FOUND = ("i64", "double", "double")
-
-# The digits of 2/π after the point, 64 bits a word, after a word of zeros.
-_DIGITS = (
-    0x0000000000000000,
-    0xA2F9836E4E441529,
-    0xFC2757D1F534DDC0,
-    0xDB6295993C439041,
-    0xFE5163ABDEBBC561,
-    0xB7246E3A424DD2E0,
-    0x06492EEA09D1921C,
-    0xFE1DEB1CB129A73E,
-    0xE88235F52EBB4484,
-    0xE99C7026B45F7E41,
-    0x3991D639835339F4,
-    0x9C845F8BBDF9283B,
-    0x1FF897FFDE05980F,
-    0xEF2F118B5A0A6D1F,
-    0x6D367ECF27CB09B7,
-    0x4F463F669E5FEA2D,
-    0x7527BAC7EBE5F17B,
-    0x3D0739F78A5292EA,
-    0x6BFB5FB11F8D5D08,
-    0x56033046FC7B6BAB,
-    0xF0CFBC209AF4361D,
-)
-
-_REDUCTION = """
-define { i64, double, double } @k.reduce_angle(double %x) #0 {
-  ; x = m · 2^e. Of 2/π only those digits count that, times x, are neither multiples of 4 nor too small: three words.
-  %bits = bitcast double %x to i64
-  %exponent.field = lshr i64 %bits, 52
-  %exponent = and i64 %exponent.field, 2047
-  %fraction = and i64 %bits, 4503599627370495
-  %m = or i64 %fraction, 4503599627370496
-  %from = call i64 @llvm.usub.sat.i64(i64 %exponent, i64 1013)  ; of small x, which nobody wants, anything
-  %word = lshr i64 %from, 6
-  %shift = and i64 %from, 63
-  %p0 = getelementptr i64, ptr @k.two_over_pi, i64 %word
-  %p1 = getelementptr i64, ptr %p0, i64 1
-  %p2 = getelementptr i64, ptr %p0, i64 2
-  %p3 = getelementptr i64, ptr %p0, i64 3
-  %w0 = load i64, ptr %p0, align 8
-  %w1 = load i64, ptr %p1, align 8
-  %w2 = load i64, ptr %p2, align 8
-  %w3 = load i64, ptr %p3, align 8
-  %f0 = call i64 @llvm.fshl.i64(i64 %w0, i64 %w1, i64 %shift)
-  %f1 = call i64 @llvm.fshl.i64(i64 %w1, i64 %w2, i64 %shift)
-  %f2 = call i64 @llvm.fshl.i64(i64 %w2, i64 %w3, i64 %shift)
-  ; turns = m · (f0 f1 f2), its upper 128 of 192 bits: two of whole quarters, 126 of the fraction
-  %m.wide = zext i64 %m to i128
-  %f0.wide = zext i64 %f0 to i128
-  %f1.wide = zext i64 %f1 to i128
-  %f2.wide = zext i64 %f2 to i128
-  %t0 = mul i128 %m.wide, %f0.wide
-  %t0.up = shl i128 %t0, 64
-  %t1 = mul i128 %m.wide, %f1.wide
-  %t2 = mul i128 %m.wide, %f2.wide
-  %t2.down = lshr i128 %t2, 64
-  %t01 = add i128 %t0.up, %t1
-  %t = add i128 %t01, %t2.down
-  ; to the nearest quarter; what remains is a signed fraction of 128 bits
-  %rest = shl i128 %t, 2
-  %below = icmp slt i128 %rest, 0
-  %quarter.wide = lshr i128 %t, 126
-  %quarter = trunc i128 %quarter.wide to i64
-  %carry = zext i1 %below to i64
-  %nearest = add i64 %quarter, %carry
-  %size = call i128 @llvm.abs.i128(i128 %rest, i1 false)
-  ; its 53 leading bits and the 63 after them as two numbers
-  %zeros.wide = call i128 @llvm.ctlz.i128(i128 %size, i1 false)
-  %zeros = trunc i128 %zeros.wide to i64
-  %lifted = shl i128 %size, %zeros.wide
-  %h.wide = lshr i128 %lifted, 75
-  %h = trunc i128 %h.wide to i64
-  %l.wide = lshr i128 %lifted, 12
-  %l.long = trunc i128 %l.wide to i64
-  %l = and i64 %l.long, 9223372036854775807
-  %h.float = sitofp i64 %h to double
-  %l.float = sitofp i64 %l to double
-  %h.field = sub i64 970, %zeros
-  %h.bits = shl i64 %h.field, 52
-  %h.scale = bitcast i64 %h.bits to double
-  %l.field = sub i64 907, %zeros
-  %l.bits = shl i64 %l.field, 52
-  %l.scale = bitcast i64 %l.bits to double
-  %high = fmul double %h.float, %h.scale
-  %low = fmul double %l.float, %l.scale
-  ; times π/2, in two parts
-  %r = fmul double %high, 0x3FF921FB54442D18
-  %r.minus = fneg double %r
-  %lost = call double @llvm.fma.f64(double %high, double 0x3FF921FB54442D18, double %r.minus)
-  %second = call double @llvm.fma.f64(double %high, double 0x3C91A62633145C07, double %lost)
-  %r.low = call double @llvm.fma.f64(double %low, double 0x3FF921FB54442D18, double %second)
-  %minus = icmp slt i64 %bits, 0
-  %flip = xor i1 %minus, %below
-  %r.negative = fneg double %r
-  %r.low.negative = fneg double %r.low
-  %r.signed = select i1 %flip, double %r.negative, double %r
-  %r.low.signed = select i1 %flip, double %r.low.negative, double %r.low
-  %n.negative = sub i64 0, %nearest
-  %n = select i1 %minus, i64 %n.negative, i64 %nearest
-  %a = insertvalue { i64, double, double } poison, i64 %n, 0
-  %b = insertvalue { i64, double, double } %a, double %r.signed, 1
-  %c = insertvalue { i64, double, double } %b, double %r.low.signed, 2
-  ret { i64, double, double } %c
-}
-"""
-
-
-def _write_reduction(module: Module) -> None:
-    digits = ", ".join(f"i64 {word - (1 << 64) if word >> 63 else word}" for word in _DIGITS)
-    module.constants["k.two_over_pi"] = f"@k.two_over_pi = private constant [{len(_DIGITS)} x i64] [{digits}]"
-    for declared in (
-        "i64 @llvm.fshl.i64(i64, i64, i64)",
-        "i64 @llvm.usub.sat.i64(i64, i64)",
-        "i128 @llvm.abs.i128(i128, i1)",
-        "i128 @llvm.ctlz.i128(i128, i1)",
-        "double @llvm.fma.f64(double, double, double)",
-    ):
-        module.declared[declared.split("@")[1].split("(")[0]] = f"declare {declared}"
-    module.functions.append(_REDUCTION.strip())
+        b.call(angle_reduction(b.module, x.kind), "void", *places)
+        for variable, place in zip(variables, places[1:], strict=False):
+            variable.set(large.select(b.load(place, variable.kind), variable.get()))
+    turns, r, *low = [variable.get() for variable in variables]
+    return _Quarter(turns, r, low[0] if low else None)
 
 
 # -- Sine, cosine, tangent -----------------------------------------------------------------------------------------

@@ -234,7 +234,7 @@ def tanh(b: Function, x: Value) -> Value:
 
 
 def sech_squared(b: Function, x: Value) -> Value:
-    """1 / cosh² x = 4e / (1 + e)² with e = exp(-2|x|); large, the e above the line fades gradually only at the end."""
+    """1 / cosh² x = 4e / (1 + e)², e = exp(-2|x|); the e above the line is enlarged, to fade gradually at the end."""
     data = _EXPONENTIAL[scalar(x.kind)]
     exponent = at_least(b.intrinsic("fabs", x) * -2.0, data.lowest - 4.0)
     large = _normal_exp(b, exponent, data.spare)

@@ -59,6 +59,7 @@ DOUBLE = Format("double", "i64", 52, 1023, 1.5 * 2.0**52, 2.0**-1022, -(1 << 63)
 
 
 def form(x: Value) -> Format:
+    """The format of a value's lanes."""
     return SINGLE if scalar(x.kind) == "float" else DOUBLE
 
 

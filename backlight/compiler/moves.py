@@ -4,59 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from backlight.compiler.plan import Group, Plan, Tensor, constant
-from backlight.compiler.views import View, contiguous, rearranged, tidy
+from backlight.compiler.views import Digits, View, contiguous, rearranged, tidy
 from backlight.graph import Node
 from backlight.layout import contiguous_strides
-from backlight.primitive import Move, Piece
+from backlight.primitive import REGISTRY, Move, Piece
 
-__all__ = ["move", "rearrange", "transposed"]
+__all__ = ["Parts", "added", "move", "rearrange", "transposed", "written"]
 
 Shape = tuple[int, ...]
 
 
-def move(made: Plan, node: Node, kernel: Move, views: Sequence[View]) -> View:
+def move(made: Plan, node: Node, kernel: Move, views: Sequence[View]) -> View | Parts:
     """The pieces as a view where one is all there is; otherwise each writes its part of the result."""
     if len(kernel.pieces) == 1:
         (piece,) = kernel.pieces
         if piece.out_offset == 0 and _fills(piece, prod(node.shape)):
             return rearrange(made, views[piece.input], piece, node)
-    whole = Tensor(prod(node.shape), node.dtype, "arena", node=node)
-    disjoint = sum(prod(piece.shape) for piece in kernel.pieces) == whole.size and _apart(kernel.pieces)
-    if not disjoint:
-        fill = constant(np.broadcast_to(np.asarray(kernel.fill, node.dtype), (whole.size,)))
-        made.put(fill, whole, 0, contiguous(whole.size), apart=True)
+    parts = []
     for piece in kernel.pieces:
         if prod(piece.shape):
             source = rearrange(made, views[piece.input], piece._replace(out_offset=0), node)
-            made.put(source, whole, *_target(piece), apart=not disjoint)
+            parts.append(Part(source, piece.out_offset, tidy(tuple(zip(piece.shape, piece.out_strides, strict=True)))))
+    moved = Parts(tuple(parts), prod(node.shape), kernel.fill, node)
+    added = node not in made.ends and all(each.primitive is REGISTRY.add for each, _ in made.readers.get(node, ()))
+    return moved if added and kernel.fill == 0 and moved.apart else written(made, moved)
+
+
+class Part(NamedTuple):
+    """The elements of ``source`` at the places ``offset`` plus what the digits of the count say."""
+
+    source: View
+    offset: int
+    digits: Digits
+
+
+class Parts(NamedTuple):
+    """A value of ``size`` elements that are ``fill`` but for its parts, later ones over earlier ones. It gets memory
+    when somebody reads it: until then, others like it may be added to it."""
+
+    parts: tuple[Part, ...]
+    size: int
+    fill: float
+    node: Node
+
+    @property
+    def apart(self) -> bool:
+        """Whether no place is written twice."""
+        if len(self.parts) <= 1:
+            return True
+        count = np.zeros(self.size, np.int8)
+        for _, offset, digits in self.parts:
+            at = np.asarray(offset)
+            for n, stride in digits:
+                at = at[..., None] + np.arange(n) * stride
+            count[at.reshape(-1)] += 1
+        return bool((count <= 1).all())
+
+
+def added(node: Node, values: Sequence[Any]) -> Parts | None:
+    """The sum of two values that are zero where the other one is not: the parts of both."""
+    if node.primitive is not REGISTRY.add or not all(isinstance(value, Parts) for value in values):
+        return None
+    first, second = values
+    together = Parts((*first.parts, *second.parts), first.size, 0.0, node)
+    return together if together.apart else None
+
+
+def written(made: Plan, moved: Parts) -> View:
+    """A value in memory, each of its parts written by the group that makes it, if that is possible."""
+    node = moved.node
+    whole = Tensor(moved.size, node.dtype, "arena", node=node)
+    full = sum(part.source.size for part in moved.parts) == whole.size and moved.apart
+    if not full:
+        fill = constant(np.broadcast_to(np.asarray(moved.fill, node.dtype), (whole.size,)))
+        made.put(fill, whole, 0, contiguous(whole.size), apart=True)
+    for part in moved.parts:
+        made.put(part.source, whole, part.offset, part.digits, apart=not full)
     whole.group = made.insert(Group("join", whole.size, writes=(whole,), node=node))
     return View(whole, 0, contiguous(whole.size))
-
-
-def _target(piece: Piece) -> tuple[int, Any]:
-    """Offset and digits of the places that a piece writes."""
-    return piece.out_offset, tidy(tuple(zip(piece.shape, piece.out_strides, strict=True)))
-
-
-def _apart(pieces: Sequence[Piece]) -> bool:
-    """Whether no place is written twice; pieces that go along one axis, as in a concatenation, are seen to be."""
-    if len(pieces) == 1:
-        return True
-    size = sum(prod(piece.shape) for piece in pieces)
-    places = np.zeros(size, bool)
-    for piece in pieces:
-        at = np.asarray(piece.out_offset)
-        for n, stride in zip(piece.shape, piece.out_strides, strict=True):
-            at = at[..., None] + np.arange(n) * stride
-        if at.size and (at.min() < 0 or at.max() >= size):
-            return False
-        places[at.reshape(-1)] = True
-    return bool(places.all())
 
 
 def _fills(piece: Piece, size: int) -> bool:

@@ -6,17 +6,21 @@ import ctypes
 import threading
 import time
 from collections.abc import Sequence
-from math import prod
+from functools import cached_property
+from math import inf, prod
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backlight.compiler.build import Machine, compile_text, processor
+from backlight.compiler.build import Machine, compile_text, load, processor
 from backlight.compiler.costs import worthwhile
+from backlight.compiler.hoist import hoisted
+from backlight.compiler.kept import THREADS, Built, find, keep, key_of
 from backlight.compiler.looping import own
 from backlight.compiler.lower import plan
 from backlight.compiler.plan import Plan, Tensor
-from backlight.compiler.program import TICKS, program, written_out
+from backlight.compiler.program import TICKS, Program, program, written_out
 from backlight.compiler.threads import default_threads, launch
 from backlight.compiler.unroll import cost
 from backlight.compiler.views import View, contiguous
@@ -26,9 +30,10 @@ from backlight.primitive import REGISTRY
 if TYPE_CHECKING:
     from backlight.compiler.report import PlanReport
 
-__all__ = ["IndexOutside", "Native"]
+__all__ = ["IndexOutside", "Native", "address"]
 
 ALIGN = 64
+MOMENT = 0.02  # seconds for which nobody minds that Ctrl-C waits
 WRITTEN_OUT = 2000  # scalar instructions up to which a graph is written out
 
 
@@ -41,51 +46,63 @@ class Native:
 
     def __init__(self, graph: Graph, threads: int | None = None, donated: Sequence[int] = ()) -> None:
         self.graph = graph
-        self.threads = 1
-        self._width = processor().width
-        self.plan: Plan | None = None
-        self.in_place: dict[int, int] = {}  # outputs that stand where an input stood
-        if cost(graph, WRITTEN_OUT) is not None:
-            self.in_place = _carried(graph, donated)
-            self.program = written_out(graph, self.in_place, self._width)
+        self._donated = tuple(donated)
+        key = key_of(graph, self._donated, WRITTEN_OUT)
+        found = find(key)
+        if found is not None:
+            code, self.built = found
+            self.machine: Machine = load(code, ("run",), lambda: self.program.text)
         else:
-            self.plan = self._planned(donated)
-            self.program = program(self.plan, len(graph.inputs), len(graph.outputs), self._width)
-            self.threads = threads or worthwhile(self.program, default_threads())
-        self.machine: Machine = compile_text(self.program.text, ("run",))
-        self._lock = threading.Lock()
-        self._arena = ctypes.create_string_buffer(self.program.arena + ALIGN)
-        constants = self.program.constants
+            self.built = self._make()
+            self.machine = compile_text(self.program.text, ("run",), cached=not key)
+            keep(key, self.machine.code, self.built, _name(graph))
+        self.is_kept = found is not None
+        self.threads = self.built.best[min(threads or default_threads(), len(self.built.best)) - 1]
+        if threads is not None and self.built.best != [1]:
+            self.threads = threads
         self._timed: Machine | None = None
-        self._table = (ctypes.c_void_p * (2 + len(graph.inputs) + len(graph.outputs) + len(constants)))()
+        self._seconds = inf  # that the last run took
+        self._lock = threading.Lock()
+        self._arena = ctypes.create_string_buffer(self.built.arena + ALIGN)
+        ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
+        self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
         self._table[0] = -(-ctypes.addressof(self._arena) // ALIGN) * ALIGN
         for k, value in enumerate(constants):
-            self._table[1 + len(graph.inputs) + len(graph.outputs) + k] = value.ctypes.data
+            self._table[1 + ends + k] = address(value)
 
-    def _planned(self, donated: Sequence[int]) -> Plan:
-        graph = self.graph
-        inputs = [_argument(k, node) for k, node in enumerate(graph.inputs)]
-        readers = graph.readers()
-        for k in donated:
-            inputs[k].tensor.donated = len(readers[graph.inputs[k]]) == 1
-        made = plan(graph, inputs)
-        for k, (view, node) in enumerate(zip(made.outputs, graph.outputs, strict=True)):
-            place = view.tensor.memory()
-            if place.donated and view.is_whole:
-                self.in_place[k] = place.number
-            elif prod(node.shape):  # in a tensor of its own: kernels write straight into what the caller gets
-                tensor = own(made, view, node)
-                tensor.home, tensor.number = "output", k
-        return made
+    @property
+    def in_place(self) -> dict[int, int]:
+        """The outputs that stand where an input stood: their numbers, and the inputs'."""
+        return self.built.in_place
 
-    def __call__(self, values: Sequence[Any], *, interruptible: bool = False) -> list[Any]:
+    @cached_property
+    def planned(self) -> tuple[Plan | None, Program, dict[int, int]]:
+        """The plan (``None`` where the graph is written out scalar by scalar), its program, and what is in place."""
+        graph, width = hoisted(self.graph), processor().width
+        if cost(graph, WRITTEN_OUT) is not None:
+            in_place = _carried(graph, self._donated)
+            return None, written_out(graph, in_place, width), in_place
+        made, in_place = _planned(graph, self._donated)
+        return made, program(made, len(graph.inputs), len(graph.outputs), width), in_place
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.planned[0]
+
+    @property
+    def program(self) -> Program:
+        return self.planned[1]
+
+    def _make(self) -> Built:
+        made, program, in_place = self.planned
+        best = [1] if made is None else worthwhile(program, THREADS)
+        return Built(program.constants, program.arena, program.scratch, in_place, best)
+
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs, which must have the shapes and dtypes of the graph's.
 
         Raises ``IndexOutside`` where a computed index was outside its array (nothing outside was touched).
         """
-        return self._run(self.machine["run"], values, interruptible)
-
-    def _run(self, entry: int, values: Sequence[Any], interruptible: bool = False, ticks: Any = None) -> list[Any]:
         inputs = [
             np.ascontiguousarray(value, node.dtype) for value, node in zip(values, self.graph.inputs, strict=True)
         ]
@@ -93,31 +110,53 @@ class Native:
             inputs[self.in_place[k]] if k in self.in_place else np.empty(node.shape, node.dtype)
             for k, node in enumerate(self.graph.outputs)
         ]
+        self.run(inputs, outputs)
+        return outputs
+
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], *, interruptible: bool = False) -> None:
+        """Compute ``outputs`` from ``inputs``, contiguous arrays all of them. Raises like a call.
+
+        Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is known to be over in a
+        moment is not worth the workers that this takes.
+        """
+        start = time.perf_counter()
+        self._run(self.machine["run"], inputs, outputs, interruptible and self._seconds > MOMENT)
+        self._seconds = time.perf_counter() - start
+
+    def _run(
+        self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], interruptible: bool = False, ticks: Any = None
+    ) -> None:
         with self._lock:  # the arena belongs to one call at a time
             for k, array in enumerate((*inputs, *outputs)):
-                self._table[1 + k] = array.ctypes.data
+                self._table[1 + k] = address(array)
             if ticks is not None:
-                self._table[len(self._table) - 1] = ticks.ctypes.data
+                self._table[len(self._table) - 1] = address(ticks)
             status = launch(
-                entry, self._table, self.threads, self.program.scratch, interruptible=interruptible,
+                entry, self._table, self.threads, self.built.scratch, interruptible=interruptible,
                 keep=(self, inputs, outputs),
             )  # fmt: skip
         if status:
             raise IndexOutside
-        return outputs
 
     def timed(self, values: Sequence[Any]) -> Any:
-        """Run once, and tell how long each kernel took: seconds for each thread (rows), the first for waiting."""
-        assert self.plan is not None
+        """Run once, and tell how long each kernel took: seconds for each thread (rows), the first for waiting.
+
+        Inputs that may be overwritten are.
+        """
+        made, usual, _ = self.planned
+        assert made is not None
+        graph = self.graph
         if self._timed is None:
-            made = program(self.plan, len(self.graph.inputs), len(self.graph.outputs), self._width, timed=True)
-            self._timed = compile_text(made.text, ("run",))
+            text = program(made, len(graph.inputs), len(graph.outputs), processor().width, timed=True).text
+            self._timed = compile_text(text, ("run",))
         ticks = np.zeros((self.threads, TICKS), np.int64)
-        self._run(self._timed["run"], values, ticks=ticks)
+        inputs = [np.ascontiguousarray(value, node.dtype) for value, node in zip(values, graph.inputs, strict=True)]
+        outputs = [np.empty(node.shape, node.dtype) for node in graph.outputs]
+        self._run(self._timed["run"], inputs, outputs, ticks=ticks)
         ticks[:] = 0
         start = time.perf_counter()
-        self._run(self._timed["run"], values, ticks=ticks)
-        return ticks[:, : len(self.program.kernels) + 1] * ((time.perf_counter() - start) / ticks.sum(1).max())
+        self._run(self._timed["run"], inputs, outputs, ticks=ticks)
+        return ticks[:, : len(usual.kernels) + 1] * ((time.perf_counter() - start) / ticks.sum(1).max())
 
     def explain(self, *args: Any, measure: bool = True, **kwargs: Any) -> PlanReport:
         """What the plan does, kernel by kernel, and how long it takes: ``print`` it, or read its fields.
@@ -140,6 +179,36 @@ class Native:
 
 class IndexOutside(Exception):
     """A computed index was outside its array."""
+
+
+def _planned(graph: Graph, donated: Sequence[int]) -> tuple[Plan, dict[int, int]]:
+    """The plan, and the outputs that stand where an input stood."""
+    inputs = [_argument(k, node) for k, node in enumerate(graph.inputs)]
+    readers = graph.readers()
+    for k in donated:
+        inputs[k].tensor.donated = len(readers[graph.inputs[k]]) == 1
+    made = plan(graph, inputs)
+    in_place: dict[int, int] = {}
+    for k, (view, node) in enumerate(zip(made.outputs, graph.outputs, strict=True)):
+        place = view.tensor.memory()
+        if place.donated and view.is_whole:
+            in_place[k] = place.number
+        elif prod(node.shape):  # in a tensor of its own: kernels write straight into what the caller gets
+            tensor = own(made, view, node)
+            tensor.home, tensor.number = "output", k
+    return made, in_place
+
+
+def address(array: Any) -> int:
+    """Where the first element of an array stands."""
+    place: int = array.__array_interface__["data"][0]  # three times faster than by way of ctypes
+    return place
+
+
+def _name(graph: Graph) -> str:
+    """What ``backlight cache`` shows: the user's function, where one is known."""
+    source = next((node.source for node in reversed(graph.nodes) if node.source is not None), None)
+    return f"{source.function} {Path(source.file).name}:{source.line}" if source else "plan"
 
 
 def _carried(graph: Graph, donated: Sequence[int]) -> dict[int, int]:

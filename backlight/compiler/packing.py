@@ -3,7 +3,8 @@
 A *padded copy* takes the place of an operand whose access has bounds: the elements that do not exist become zeros in
 memory, and reading needs no test any more. A *packed* operand has a row of neighbouring columns for every inner index:
 ``target[k · pitch + j] = source[k, j]``. How rows are made depends on what lies side by side in memory: stretches of
-columns are copied, stretches of inner indices are transposed in registers, anything else is gathered.
+columns are copied, stretches of inner indices are transposed in registers, anything else is gathered. A left operand
+whose rows lie side by side can be packed *tile by tile*, so that every tile is one stretch of memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from backlight.compiler.ir import Function, Module, Value, vector
 from backlight.compiler.kernels import Access, Bound, Shape
 from backlight.compiler.strips import load_strip, split_index, strips
+from backlight.compiler.tile import Parts
 from backlight.compiler.transpose import transpose_block
 
 __all__ = [
@@ -147,7 +149,11 @@ def emit_zeros(b: Function, place: Value, kind: str, width: int, count: int) -> 
 
 
 def emit_padded(b: Function, made: Padding, kind: str, width: int, source: Value, target: Value, part: Any) -> None:
-    """Copy what exists into the box at ``target``, zero elsewhere; ``part`` is the length of the cut axis."""
+    """Copy what exists into the box at ``target``, zero elsewhere; ``part`` is the length of the cut axis.
+
+    A vector that is longer than its row writes zeros behind it: over zeros, or over what is copied later. Up to a
+    vector behind the box is overwritten.
+    """
     axes = []
     for k, (n, low, size, step) in enumerate(zip(made.lengths, made.low, made.sizes, made.steps, strict=True)):
         first, last = max(low, 0), min(low + n, size)
@@ -162,10 +168,7 @@ def emit_padded(b: Function, made: Padding, kind: str, width: int, source: Value
     def copy(source: Value, target: Value) -> None:
         def strip(place: Value, mask: Value | None) -> None:
             x = load_strip(b, b.at(source, place * along.source, kind), kind, width, along.source, mask)
-            if mask is None:
-                b.store(x, b.at(target, place, kind))
-            else:
-                b.masked_store(x, b.at(target, place, kind), mask)
+            b.store(x, b.at(target, place, kind))
 
         strips(b, along.length, width, strip)
 
@@ -345,30 +348,35 @@ def _pack_gathered(
 
 
 def emit_pack_tiles(
-    b: Function, kind: str, width: int, rows: int, apart: int, first: Any, last: Any, total: int,
+    b: Function, kind: str, width: int, tiles: Parts, pitch: int, apart: int, first: Any, last: Any,
     inner: Sequence[Walk], source: Value, target: Value,
 ) -> None:  # fmt: skip
-    """Tiles ``first`` … last - 1 of ``rows`` each, which lie side by side in the source, for all of ``inner``:
+    """The ``tiles`` from ``first`` to last - 1 of rows that lie side by side in the source, for all of ``inner``:
 
-    ``target[(n - first) · apart + k · rows + r] = source[k, n · rows + r]``    of ``total`` rows in all
+    ``target[(n - first) · apart + k · pitch + r] = source[k, start of n + r]``
 
     A vector that is longer than a row of its tile writes over the beginning of the next one, which is copied later.
     """
-    starts = range(0, rows, width)
-    whole = max(0, total - starts[-1] - width) // rows + (total >= starts[-1] + width)
+    starts = range(0, tiles.size, width)
+    total = sum(size * many for size, many in tiles.sizes)
+    reach = starts[-1] + width
+    # Tiles of which vectors do not reach behind the end.
+    whole = sum(n * tiles.size + reach <= total for n in range(tiles.many))
+    whole += sum(total - (tiles.others - n) * tiles.rest + reach <= total for n in range(tiles.others))
 
-    def tiles(source: Value, target: Value) -> None:
-        for masked, (start, stop) in enumerate(((first, _most(last, whole)), (_least_of(first, whole), last))):
+    def row(source: Value, target: Value) -> None:
+        for masked, (start, stop) in enumerate(((first, _most(last, whole)), (_least(first, whole), last))):
             with b.loop(stop, start) as n:
+                row = tiles.start(n)
                 for s in starts:
-                    place = b.at(source, n * rows + s, kind)
+                    place = b.at(source, row + s, kind)
                     if masked:
-                        x = b.masked_load(place, vector(kind, width), b.first_lanes(total - s - n * rows, width))
+                        x = b.masked_load(place, vector(kind, width), b.first_lanes(total - s - row, width))
                     else:
                         x = b.load(place, vector(kind, width))
                     b.store(x, b.at(target, (n - first) * apart + s, kind))
 
-    walk(b, inner, kind, source, target, tiles, unroll=False)
+    walk(b, inner, kind, source, target, row, unroll=False)
 
 
 def emit_scalar_pack(
@@ -412,7 +420,7 @@ def _most(place: Any, most: int) -> Any:
     return min(place, most) if isinstance(place, int) else _held(place, most)
 
 
-def _least_of(place: Any, least: int) -> Any:
+def _least(place: Any, least: int) -> Any:
     return max(place, least) if isinstance(place, int) else place.gt(least).select(place, least)
 
 

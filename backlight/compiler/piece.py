@@ -14,7 +14,7 @@ from backlight.compiler.kernels import Access, Shape, merged
 from backlight.compiler.packing import Columns, Padding, Walk
 from backlight.compiler.schedule import Layout, Schedule
 from backlight.compiler.strips import share, split_index
-from backlight.compiler.tile import InnerAxis, Tile, emit_dots, emit_tile, totals
+from backlight.compiler.tile import InnerAxis, Parts, Tile, emit_dots, emit_tile, totals
 
 __all__ = ["DotsPiece", "Finish", "Piece", "TurnedPiece", "digits"]
 
@@ -23,7 +23,7 @@ Finish = Callable[[Value, Value, Value, Value, int, Value | None], None]
 
 
 class Piece:
-    """A piece whose vectors run along the columns: panels of columns, blocks of rows, tiles.
+    """A piece whose vectors run along the columns: blocks of panels, panels and blocks of rows, tiles.
 
     The results of a tile go through the work area, so that the code that consumes a vector of results is written once
     whatever the shapes of the tiles are.
@@ -133,7 +133,7 @@ class Piece:
         if layout.block > 1:
             last = min(last, units) if isinstance(last, int) else _least(last, units)
         packing.emit_pack_tiles(
-            b, self.kind, plan.lanes, rows, layout.left_tile, first, last, self.problem.sizes[1], inner, left,
+            b, self.kind, plan.lanes, layout.row_parts, rows, layout.left_tile, first, last, inner, left,
             self.places["left"],
         )  # fmt: skip
         self.left_place = b.at(self.places["left"], first * -layout.left_tile, self.kind)
@@ -143,12 +143,12 @@ class Piece:
         """Pack the panels first … last - 1; the place of their first column."""
         b, plan, layout, problem = self.b, self.plan, self.layout, self.problem
         target = b.at(self.places["right"], layout.margin, self.kind)
-        width = self.vectors * plan.lanes
         held, nk = len(problem.batch), len(problem.inner)
-        start = first * width
-        count: Any = problem.sizes[2]
+        parts, total = layout.panel_parts, problem.sizes[2]
+        start = parts.start(first) * plan.lanes
+        count: Any = total
         if layout.column_blocks > 1:
-            count = _least(last * width, count) - start
+            count = _least(parts.start(last) * plan.lanes, count) - start
         weights = tuple(weight * layout.pitch for weight in self.inner_weights)
         if layout.right.bounds:
             packing.emit_scalar_pack(
@@ -168,8 +168,12 @@ class Piece:
             return target
         with nullcontext(first) if plan.panels == 1 else b.loop(last, first) as panel:
             to = b.at(target, (panel - first) * layout.panel, self.kind) if plan.panels > 1 else target
-            counts, rest = _kinds(width, problem.sizes[2] % width, layout.column_panels, panel)
-            _either(b, rest, counts, lambda n: pack(columns._replace(first=panel * width, count=n), to))
+            begin = parts.start(panel) * plan.lanes
+            # The first panels are full, and then their length is a constant.
+            full = parts.many - (total % plan.lanes > 0 and not parts.others)
+            rest = _least(total - begin, parts.size * plan.lanes)
+            counts = [parts.size * plan.lanes, rest]
+            _either(b, panel.ge(full), counts, lambda n: pack(columns._replace(first=begin, count=n), to))
         return target
 
     def _merged(self, *maps: Shape) -> list[tuple[Any, ...]]:
@@ -197,17 +201,25 @@ class Piece:
         self.first_panel = first
         if self.plan.panels == 1:
             self._panel(right, packed, first)
+            with _range(self.b, *self.row_part) as block:
+                self._rows(block)
             return
-        with self.b.loop(last, first) as panel:
+        # What the results are combined with is walked through in rows, and a tile's rows stay in the nearest cache.
+        with _range(self.b, *self.row_part) as block, self.b.loop(last, first) as panel:
             self._panel(right, packed, panel)
+            self._rows(block)
 
     def _panel(self, right: Value, packed: Value | None, panel: Value) -> None:
+        """Where the vectors of a panel stand."""
         b, plan, layout = self.b, self.plan, self.layout
-        rest = layout.units % self.vectors
-        self.widths, self.rest_panel = _kinds(self.vectors, rest, layout.column_panels, panel)
-        self.first_unit = panel * self.vectors
+        self.widths, self.rest_panel = _kinds(layout.panel_parts, panel)
+        self.first_unit = layout.panel_parts.start(panel)
         if packed is not None and plan.panels > 1:
-            packed = b.at(packed, (panel - self.first_panel) * (layout.panel or self.vectors * plan.lanes), self.kind)
+            if layout.panel:
+                apart = (panel - self.first_panel) * layout.panel
+            else:
+                apart = (self.first_unit - layout.panel_parts.start(self.first_panel)) * plan.lanes
+            packed = b.at(packed, apart, self.kind)
         self.rights: list[Value] = []
         self.masks: list[Value | None] = []
         for v in range(self.widths[0]):
@@ -216,8 +228,6 @@ class Piece:
                 place = b.at(packed, v * plan.lanes, self.kind)
             self.rights.append(place)
             self.masks.append(mask)
-        with _range(b, *self.row_part) as block:
-            self._rows(block)
 
     def _rows(self, block: Value) -> None:
         """A block of rows: here, one tile."""
@@ -246,19 +256,20 @@ class Piece:
         index, place, _, mask = self._column(self.first_unit + v)
         for i, stride in zip(index, self.layout.right.strides[len(problem.batch) + len(problem.inner) :], strict=False):
             right = b.at(right, i * stride, self.kind)
-        if len(problem.columns) <= 1 and v < self.widths[-1] - 1:
-            mask = None  # only the last vector can be short
+        if self.layout.right_pad or (len(problem.columns) <= 1 and v < self.widths[-1] - 1):
+            mask = None  # behind a copy there is room; otherwise only the last vector can be short
         return b.at(right, place, self.kind), mask
 
     def _tile_start(self, unit: Value) -> tuple[Value, Value, Value]:
         """Where the left operand stands for a tile of rows, its first flat row, and its number along the tiled axis."""
-        b, layout, step = self.b, self.layout, self.plan.tile.rows
+        b, layout = self.b, self.layout
         axes = range(len(self.row_strides))
         others = [axis for axis in axes if axis != layout.along]
-        *index, number = digits(b, unit, (*(self.problem.rows[axis] for axis in others), layout.row_tiles))
-        apart = layout.left_tile if self.plan.tiled else step * self.row_strides[layout.along]
-        place = b.at(self.left_place, number * apart, self.kind)
-        row = number * (step * self.row_weight)
+        *index, number = digits(b, unit, (*(self.problem.rows[axis] for axis in others), layout.row_parts.length))
+        start = layout.row_parts.start(number)
+        apart = number * layout.left_tile if self.plan.tiled else start * self.row_strides[layout.along]
+        place = b.at(self.left_place, apart, self.kind)
+        row = start * self.row_weight
         for axis, i in zip(others, index, strict=True):
             place = b.at(place, i * self.row_strides[axis], self.kind)
             row = row + i * self.row_weights[axis]
@@ -268,12 +279,15 @@ class Piece:
         """Compute a tile of rows, and put them into ``area``, ``pitch`` elements apart."""
         b, plan = self.b, self.plan
         place, self.first_row, number = self._tile_start(unit)
-        heights, rest_tile = _kinds(plan.tile.rows, self.layout.tiled % plan.tile.rows, self.layout.row_tiles, number)
+        heights, rest_tile = _kinds(self.layout.row_parts, number)
         inner = [InnerAxis(*axis) for axis in self._merged(self.left_inner, self._right_inner())]
+        whole = len(self.problem.columns) <= 1
         step = self.row_strides[self.layout.along]
 
         def compute(height: int, width: int) -> None:
             rights, masks = self.rights[:width], self.masks[:width]
+            if whole and width == self.widths[0] and self.rest_panel is not None:
+                masks = [None] * width  # the columns end in a panel of the other size
             tile = Tile(height, width)
             results = emit_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, rights, masks)
             for r, row in enumerate(results):
@@ -352,8 +366,6 @@ class DotsPiece(Piece):
         """A vector's worth of columns."""
         self.first_unit = panel
         self.right_place = right
-        with _range(self.b, *self.row_part) as block:
-            self._rows(block)
 
     def _rows(self, block: Value) -> None:
         b, plan, lanes = self.b, self.plan, self.plan.lanes
@@ -361,7 +373,7 @@ class DotsPiece(Piece):
         room = lanes + plan.tile.vectors  # vectors for a row of results, and some before them
         area = b.at(self.places["tile"], plan.tile.vectors * lanes, self.kind)
         place, first_row, number = self._tile_start(block)
-        heights, rest_tile = _kinds(plan.tile.rows, self.layout.tiled % plan.tile.rows, self.layout.row_tiles, number)
+        heights, rest_tile = _kinds(self.layout.row_parts, number)
         start = self.first_unit * lanes
         count = _least(columns - start, lanes) if columns % lanes else b.const("i64", lanes)
         inner = [InnerAxis(*axis) for axis in self._dots_inner()]
@@ -439,14 +451,13 @@ def _least(x: Value, most: int) -> Value:
     return x.lt(most).select(x, most)
 
 
-def _kinds(size: int, rest: int, count: int, number: Value) -> tuple[list[int], Value | None]:
-    """The sizes that ``count`` parts of ``size`` have if the last one may be smaller, and whether ``number`` is it."""
-    if not rest:
-        return [size], None
-    return ([rest], None) if count == 1 else ([size, rest], number.eq(count - 1))
+def _kinds(parts: Parts, number: Value) -> tuple[list[int], Value | None]:
+    """The sizes that parts have, and whether part ``number`` is of the second one."""
+    sizes = [size for size, _ in parts.sizes]
+    return sizes or [parts.size], number.ge(parts.many) if len(sizes) > 1 else None
 
 
-def _either(b: Function, second: Value | None, cases: Sequence[int], write: Callable[[int], None]) -> None:
+def _either(b: Function, second: Value | None, cases: Sequence[Any], write: Callable[[Any], None]) -> None:
     """``write`` the first case, and where the i1 ``second`` is true the second one."""
     if second is None:
         write(cases[0])

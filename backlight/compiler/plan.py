@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from backlight.compiler.cut import price
 from backlight.compiler.views import Digits, View, contiguous, refined, tidy
 from backlight.graph import Node
 from backlight.primitive import REGISTRY
 
 __all__ = ["Group", "Member", "Plan", "Tensor", "Uncompilable", "constant", "expanded"]
+
+PATIENCE = 32  # mappings in a chain that waits for its first reader
+LARGEST = 1200.0  # price of what runs together: beyond, translating takes longer than a pass over memory is worth
 
 
 class Uncompilable(Exception):
@@ -102,6 +106,7 @@ class Group:
     position: int = 0
     space: tuple[int, int, int] | None = None
     schedule: Any = None  # how a product is computed, once that is chosen
+    price: float = 0.0  # of the members, for one element
 
     def external(self) -> list[View]:
         """The views that members read from memory."""
@@ -124,7 +129,10 @@ class Plan:
 
     readers: dict[Node, list[tuple[Node, int]]] = field(default_factory=dict)
     ends: set[Node] = field(default_factory=set)
+    outer: Plan | None = None  # around the loop whose step this is
+    captured: set[Tensor] = field(default_factory=set)  # what is the same in all of many steps
     known: dict[Any, View] = field(default_factory=dict)  # what was computed before: by what it is made of
+    waiting: dict[Tensor, int] = field(default_factory=dict)  # how long the chain is at whose end a value waits
 
     def reading(self, node: Node) -> list[Node]:
         """The nodes that read ``node``; those that only give it another shape are looked through. An output of the
@@ -179,7 +187,9 @@ class Plan:
         tensor = Tensor(size, dtype, node=node)
         tensor.member = Member(expression, inputs, tensor, "element", node=node)
         known = all(self._is_outside(view.tensor) or self.is_waiting(view.tensor) for view in inputs)
-        if not (waits or known) or size == 1 or all(view.is_scalar for view in inputs):
+        waiting = (self.waiting.get(view.tensor, 0) for view in inputs if self.is_waiting(view.tensor))
+        self.waiting[tensor] = depth = 1 + max(waiting, default=0)
+        if not (waits or known) or size == 1 or depth > PATIENCE or all(view.is_scalar for view in inputs):
             self.settle(tensor)
         return View(tensor, 0, contiguous(size))
 
@@ -238,7 +248,7 @@ class Plan:
 
     def _accepts(self, group: Group, inputs: tuple[View, ...], size: int) -> str:
         """The level at which ``group`` can compute a mapping of ``inputs``, or nothing."""
-        if group.kind not in ("loops", "reduce") and group.space is None:
+        if (group.kind not in ("loops", "reduce") and group.space is None) or group.price > LARGEST:
             return ""
         level = "element" if size == group.size else "row" if group.columns and size == group.rows else ""
         if not level:
@@ -256,6 +266,7 @@ class Plan:
         member.tensor.member = member
         member.tensor.group = group
         group.members.append(member)
+        group.price += 1.0 if member.fold else price(member.kernel)
         stage = 0
         for view in member.inputs:
             source = view.tensor.member
@@ -277,7 +288,8 @@ class Plan:
         self.settle(view.tensor)
         if not apart and view.tensor.group is not None and self.made_here(view.tensor):
             group, at = view.tensor.group, self.ready([view])
-            level = self._accepts(group, (view,), view.size) if group.kind == "loops" and group.position == at else ""
+            takes = (group.kind == "loops" or group.space is not None) and group.position == at
+            level = self._accepts(group, (view,), view.size) if takes else ""
             if level != "element" or not _fits(group, [view.digits, digits]):
                 group = None
         if group is None:

@@ -11,17 +11,21 @@ import numpy as np
 from backlight.compiler.contract import canonical
 from backlight.compiler.depthwise import Depthwise, is_depthwise
 from backlight.compiler.kernels import Access, Product, merged
-from backlight.compiler.moves import transposed
+from backlight.compiler.moves import rearrange, transposed
 from backlight.compiler.plan import Group, Plan, Tensor, constant
+from backlight.compiler.processor import processor
 from backlight.compiler.views import Digits, View, contiguous, over, refined, tidy
 from backlight.compiler.window import Axes, Lowered, lower
 from backlight.graph import Node
 from backlight.layout import contiguous_strides
-from backlight.primitive import Contract, Window
+from backlight.primitive import Contract, Piece, Window
 
 __all__ = ["contract", "convolution"]
 
 Shape = tuple[int, ...]
+
+PANEL = 2  # vectors of columns in a panel: a line of the cache, or two
+DEEP = 16  # inner indices from which panels pay
 
 
 def contract(made: Plan, node: Node, kernel: Contract, views: Sequence[View]) -> View:
@@ -53,6 +57,8 @@ def _product(
     rows = tuple(k for k in order if k in x_labels and k not in w_labels)
     columns = tuple(k for k in order if k in w_labels and k not in x_labels)
     inner = tuple(k for k in x_labels if k in w_labels and k not in order)
+    if w.tensor in made.captured and not batch and len(columns) == 1:
+        w = _in_panels(made, w, w_labels, w_shape, columns[0], node)
     x_digits, w_digits = _by_label(x, x_labels, x_shape), _by_label(w, w_labels, w_shape)
     if x_digits is None:
         x = made.laid_out(x, node)
@@ -84,6 +90,32 @@ def _product(
     y = _made(made, Product(b, i, j, k, left, right, node.dtype), x, w, node)
     labels = (*batch, *rows, *columns)
     return y, labels, tuple(size[label] for label in labels)
+
+
+def _in_panels(made: Plan, w: View, labels: Shape, shape: Shape, column: int, node: Node) -> View:
+    """An operand that all steps of a loop read, copied once before the loop: panels of a few vectors of columns, in
+    each of which the inner indices follow one another, so that every step reads memory from front to back."""
+    axis = labels.index(column)
+    wide = PANEL * max(1, processor().width * 4 // node.dtype.itemsize)
+    if made.outer is None or shape[axis] % wide or prod(shape) // shape[axis] < DEEP:
+        return w
+    count, strides = shape[axis] // wide, contiguous_strides(shape)
+    others = [k for k in range(len(shape)) if k != axis]
+    lengths = (count, *(shape[k] for k in others), wide)
+    piece = Piece(
+        0,
+        lengths,
+        0,
+        (wide * strides[axis], *(strides[k] for k in others), strides[axis]),
+        0,
+        contiguous_strides(lengths),
+    )
+    tensor = made.outer.laid_out(rearrange(made.outer, w, piece, node), node).tensor
+    made.outer.store(tensor)
+    steps = contiguous_strides(lengths)
+    of_axis: dict[int, Digits] = {k: ((shape[k], steps[1 + n]),) for n, k in enumerate(others)}
+    of_axis[axis] = ((count, steps[0]), (wide, 1))
+    return View(tensor, 0, tidy([digit for k in range(len(shape)) for digit in of_axis[k]]))
 
 
 def _by_label(view: View, labels: Shape, shape: Shape) -> dict[int, Any] | None:

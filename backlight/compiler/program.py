@@ -190,7 +190,7 @@ class _Writer:
         for group in plan.groups:
             if isinstance(group.core, LoopCore):
                 self.loop(group, base)
-            elif group.kind == "join" or not any(t.is_stored for t in _writes(group)):
+            elif group.kind == "join" or not any(t.is_stored and t.size for t in _writes(group)):
                 continue
             else:
                 self.call(group)

@@ -5,25 +5,28 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Sequence
+from enum import Enum
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from backlight.array import Array, as_array
+from backlight.custom import opened
 from backlight.errors import ArgumentError, message
 from backlight.graph import Graph, Node, Source
 from backlight.lifting import argument_names, function_name, labels
-from backlight.primitive import Elementwise, Move
+from backlight.primitive import Elementwise, Map, Move
 from backlight.simplify import simplify
-from backlight.trace import ROOT, Guard, Trace, input_node, state, user_source
+from backlight.trace import ROOT, Guard, Trace, input_node, is_user_file, state, user_source
 from backlight.tree import Structure, flatten, unflatten
 
 __all__ = ["Refused", "Traced", "is_data", "kind_of", "leaf_names", "trace_call"]
 
-_DATA = (np.ndarray, np.generic)
+_DATA = (np.ndarray, np.number, np.bool_)
 _ARRAYS = (np.ndarray, np.memmap)
 _INEXACT = (float, complex)
-_PROGRAM = (bool, int, float, complex, str, bytes, slice, type, np.dtype, type(...))
+_PROGRAM = (bool, int, float, complex, str, bytes, slice, type, np.dtype, type(...), Enum)
 
 
 class Refused(Exception):
@@ -106,7 +109,8 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
     leaves, structure = flatten((tuple(args), kwargs))
     names = leaf_names(function, structure)
     trace = Trace(f"compile of {function_name(function)}")
-    before, draws = state.postpone, _random_states()
+    generators = _generators(function, leaves)
+    before, draws = state.postpone, [*map(_state, generators)]
     state.postpone = True  # a loop is recorded, not run
     try:
         with trace:
@@ -127,10 +131,10 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
                     raise Refused(message("compile_result", kind=type(member).__name__))
             returned = len(outputs)
             written = [k for k, handle in enumerate(handles) if handle.node is not inputs[k]]
-            outputs += [handles[k].node for k in written]
+            outputs = opened([*outputs, *(handles[k].node for k in written)], inputs)
     finally:
         state.postpone = before
-    if draws != _random_states():
+    if draws != [*map(_state, generators)]:
         raise Refused(message("compile_draws"))
     guards = tuple(guard for guard in trace.guards if guard.node.kind != "constant")
     graph, _ = simplify(Graph(inputs, (*outputs, *(guard.node for guard in guards)), guards))
@@ -154,7 +158,7 @@ def _is_number(node: Node) -> bool:
         primitive, inputs = node.primitive, node.inputs
         if not isinstance(primitive, Elementwise) and (
             None in [x.shape for x in inputs]
-            or not isinstance(primitive.kernel(*[x.shape for x in inputs], **node.params), Move)
+            or not isinstance(primitive.kernel(*[x.shape for x in inputs], **node.params), Move | Map)
         ):
             return True
         arrays = [np.broadcast_to(np.ones((), x.dtype), x.shape) for x in inputs]
@@ -168,10 +172,45 @@ def _is_number(node: Node) -> bool:
     return node.is_scalar
 
 
-def _random_states() -> Any:
-    """Where the generators of random numbers stand that belong to the whole program."""
+# -- Random numbers ------------------------------------------------------------------------------------------------
+
+_MOST_LOOKED_AT = 1000  # objects in which a generator is searched for
+
+
+def _generators(function: Callable[..., Any], leaves: Sequence[Any]) -> list[Any]:
+    """The generators of random numbers that the function may draw from: the global ones, and those it can reach."""
     numpys = sys.modules.get("numpy.random")
-    if numpys is None:
-        return random.getstate()
-    _, key, position, *normal = numpys.get_state()
-    return random.getstate(), key.tobytes(), position, normal
+    found: list[Any] = [random.getstate.__self__]  # type: ignore[attr-defined]
+    found += [] if numpys is None else [numpys.get_state.__self__]
+    pending: list[Any] = [function, *leaves]
+    known: set[int] = set()
+    while pending and len(known) < _MOST_LOOKED_AT:
+        x = pending.pop()
+        if id(x) in known or isinstance(x, (*_DATA, *_PROGRAM, ModuleType, Array)):
+            continue
+        known.add(id(x))
+        if hasattr(x, "bit_generator") or hasattr(x, "getstate") or hasattr(x, "get_state"):
+            found.append(x)
+        elif isinstance(x, FunctionType):
+            names = _names_in(x.__code__) if is_user_file(x.__code__.co_filename) else ()
+            pending += [x.__globals__[name] for name in names if name in x.__globals__]
+            pending += [cell.cell_contents for cell in x.__closure__ or () if cell != CellType()]
+            pending += x.__defaults__ or ()
+        elif isinstance(x, MethodType):
+            pending += (x.__self__, x.__func__)
+        else:
+            pending += x.values() if isinstance(x, dict) else x if isinstance(x, list | tuple) else ()
+            pending += getattr(x, "__dict__", {}).values()
+    return found
+
+
+def _names_in(code: CodeType) -> set[str]:
+    inside = (_names_in(x) for x in code.co_consts if isinstance(x, CodeType))
+    return set(code.co_names).union(*inside)
+
+
+def _state(generator: Any) -> Any:
+    """Where a generator stands, as something that can be compared."""
+    if hasattr(generator, "bit_generator"):
+        return repr(generator.bit_generator.state)
+    return generator.getstate() if hasattr(generator, "getstate") else repr(generator.get_state(legacy=False))

@@ -20,7 +20,7 @@ import numpy as np
 from backlight.compiler import cache
 from backlight.compiler.build import Machine, compile_text, llvm_version
 from backlight.compiler.ir import Function, Module
-from backlight.compiler.processor import Processor, processor
+from backlight.compiler.processor import Processor, available_cores, processor
 from backlight.compiler.threads import launch
 
 __all__ = ["Peak", "measure", "peak"]
@@ -32,6 +32,7 @@ MOST_MEMORY = 256 << 20  # bytes: the largest buffer that is filled to find the 
 MOVED = 4 << 20  # bytes that a thread moves in a round within a cache
 SECONDS = 0.03  # for each of the five figures; as many rounds as go into it
 ROUNDS = 3  # but at least so many
+EACH = 0.55  # what every one of several threads does at least of what one does alone: a full processor's clock is lower
 
 _LOCK = threading.Lock()
 
@@ -67,8 +68,18 @@ def _peaks(threads: int, target: Processor) -> dict[str, Peak]:
     peaks = _read(found.payload) if found else None
     if peaks is None:
         peaks = measure(threads, target)
-        cache.store(key, json.dumps(peaks).encode(), {"name": f"peak of {threads} thread{'s' * (threads > 1)}"})
+        if _undisturbed(threads, target, peaks):
+            cache.store(key, json.dumps(peaks).encode(), {"name": f"peak of {threads} thread{'s' * (threads > 1)}"})
     return peaks
+
+
+def _undisturbed(threads: int, target: Processor, peaks: dict[str, Peak]) -> bool:
+    """Whether each thread had a core: several do much more than one, unless others kept the cores busy meanwhile."""
+    together = min(threads, available_cores())
+    if together == 1:
+        return True
+    single = _peaks(1, target)["float32"].flops_per_second
+    return peaks["float32"].flops_per_second > EACH * together * single
 
 
 def _read(payload: bytes) -> dict[str, Peak] | None:

@@ -27,7 +27,7 @@ __all__ = ["WATCHERS", "Compiled", "compile"]
 MOST_VARIANTS = 8  # plans of one kind of arguments, which differ in the way an `if` went
 WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 MOST_KINDS = 64  # kinds of arguments remembered; the oldest is forgotten first
-IN_A_ROW = 8  # kinds of arguments that come one after the other, none a second time, before that is worth a warning
+IN_A_ROW = 16  # kinds of arguments that come one after the other, none a second time, before that is worth a warning
 
 # -- Plans ---------------------------------------------------------------------------------------------------------
 
@@ -251,14 +251,17 @@ def compile(function: Callable[..., Any] | None = None, *, strict: bool = False,
 
     The first call with arguments of new shapes, dtypes or nesting traces the function, which records what it does,
     and compiles that; later calls run it. Works for whatever Backlight can trace, ``grad(f)``, ``value_and_grad(f)``
-    and loops (``scan``) included, and as a decorator. Arrays and NumPy's scalars are data; Python numbers, strings
-    and everything else are part of the program, so a new value means a new trace: pass what changes as
-    ``np.float32(lr)``. Arrays that the function reads from outside are taken as they are at the first call.
+    and loops (``scan``) included, and as a decorator, also of methods. Arrays and NumPy's numbers are data; Python's
+    numbers, strings and everything else are part of the program, so a new value means a new trace: pass what changes
+    as ``np.float32(lr)``. Arrays and attributes that the function reads from outside are taken as they are at the first
+    call, and what it does besides computing (printing, appending to a list) happens while it is traced. What it writes
+    into its arguments (``w -= g``) is written into them; everything it returns is new.
 
     Where Python reads a computed value (``if loss > 1:``), the way it went is checked in every call, and a new way is
     traced and compiled as well. What cannot be compiled runs as it is, after one ``CompileWarning`` that names the
     operation and the line; ``strict=True`` raises ``CompileError`` instead. ``threads`` is how many threads share the
-    work (the results are the same bits for any number).
+    work (the results are the same bits for any number). Several threads may call one compiled function. Inside another
+    transformation, or on Backlight Arrays, the function itself is recorded as ever.
 
     >>> import backlight, numpy as np
     >>> step = compile(backlight.value_and_grad(lambda w, x: np.sum(np.tanh(x @ w))))

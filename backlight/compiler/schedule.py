@@ -19,11 +19,11 @@ from backlight.compiler.ir import bits
 from backlight.compiler.kernels import Access, Product, Shape, merged
 from backlight.compiler.packing import Padding
 from backlight.compiler.strips import pieces_for
-from backlight.compiler.tile import Tile
+from backlight.compiler.tile import Parts, Tile
 
 __all__ = [
     "Layout", "Problem", "Schedule", "combine_pieces", "layout_of", "partial_elements", "pieces", "problem_of",
-    "scratch_bytes", "turned",
+    "row_parts_of", "scratch_bytes", "turned",
 ]  # fmt: skip
 
 ALIGN = 64
@@ -124,12 +124,12 @@ class Layout(NamedTuple):
     left_pad: Padding | None
     right_pad: Padding | None
     along: int  #: the axis of the rows along which tiles lie
-    row_tiles: int  #: tiles along it
+    row_parts: Parts  #: tiles along it
     row_units: int  #: tiles in all
     block: int  #: how many of them are computed before their results are consumed
     row_blocks: int
     units: int  #: vectors of columns
-    column_panels: int
+    panel_parts: Parts  #: panels of columns, in vectors
     column_blocks: int
     run: int  #: the inner axis along which vectors run in the form of dots
     chunk: int  #: indices of the first inner axis that a piece sums over
@@ -141,6 +141,10 @@ class Layout(NamedTuple):
     table: bool  #: whether the offsets of the columns are written down
     places: dict[str, int]
     size: int
+
+    @property
+    def column_panels(self) -> int:
+        return self.panel_parts.length
 
     @property
     def left_gathered(self) -> bool:
@@ -178,8 +182,8 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
     own_rows = (rows,) if left.bounds else problem.rows
     along = max(range(len(own_rows)), key=lambda axis: own_rows[axis], default=0)
     tiled = own_rows[along] if own_rows else 1
-    row_tiles = -(-tiled // plan.tile.rows)
-    row_units = row_tiles * (rows // tiled if tiled else 0)
+    row_parts = row_parts_of(tiled, plan, len(own_rows))
+    row_units = row_parts.length * (rows // tiled if tiled else 0)
     block = 1
     if plan.turned:  # blocks that are square: as many rows as vectors have lanes, or all of them
         block = min(row_units, lcm(plan.tile.rows, plan.lanes) // plan.tile.rows) if len(own_rows) <= 1 else row_units
@@ -190,7 +194,8 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
     else:
         units = prod(problem.columns[:-1]) * -(-problem.columns[-1] // plan.lanes)
     vectors = 1 if plan.dots else plan.tile.vectors
-    column_panels = -(-units // vectors)
+    panel_parts = Parts.even(units, vectors)
+    column_panels = panel_parts.length
     runs = right.strides[nb : nb + nk]
     run = max(
         (k for k in range(nk) if runs[k] == 1 == left.strides[nb + ni + k]), key=lambda k: problem.inner[k], default=-1
@@ -244,9 +249,16 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
     if plan.packed:
         room("right", (max(depth * pitch, plan.panels * panel) + margin + beyond) * item)
     return Layout(
-        problem, left, right, left_pad, right_pad, along, row_tiles, row_units, block, row_blocks, units, column_panels,
+        problem, left, right, left_pad, right_pad, along, row_parts, row_units, block, row_blocks, units, panel_parts,
         column_blocks, run, chunk, depth, pitch, margin, panel, left_tile, "table" in places, places, size,
     )  # fmt: skip
+
+
+def row_parts_of(tiled: int, plan: Schedule, axes: int) -> Parts:
+    """The tiles along an axis of ``tiled`` rows, where rows have so many axes."""
+    if plan.turned and axes <= 1:  # results are transposed in blocks of as many rows as vectors have lanes
+        return Parts.full(tiled, plan.tile.rows)
+    return Parts.even(tiled, plan.tile.rows)
 
 
 def _spread(pitch: int, lanes: int, item: int) -> int:

@@ -91,7 +91,8 @@ def load_strip(b: Function, place: Value, kind: str, width: int, stride: int = 1
     """``width`` elements of type ``kind`` from ``place`` on, ``stride`` elements apart; masked lanes are 0."""
     many = vector(kind, width)
     if stride == 0:
-        return b.splat(b.load(place, kind), width)
+        x = b.splat(b.load(place, kind), width)
+        return x if mask is None else mask.select(x, 0)
     if stride == 1:
         return b.load(place, many) if mask is None else b.masked_load(place, many, mask)
     if stride == -1 and width > 1:

@@ -65,9 +65,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "返回值中有 {kind}，无法在每次调用时重新生成。\n应为：数组、数、字符串，或它们在 dict、list、tuple、dataclass 中的嵌套。",
     ),
     "compile_draws": (
-        "it draws from a generator of random numbers that belongs to the whole program, and would get the same numbers "
-        "in every call.\nWrite instead: pass a key, and draw with backlight.random.",
-        "函数从全局随机数生成器取数，编译后每次调用都会得到同样的数。\n改写为：传入一个 key，用 backlight.random 取随机数。",
+        "it draws from a generator of random numbers outside of itself, and would get the same numbers in every "
+        "call.\nWrite instead: pass a key, and draw with backlight.random.",
+        "函数从自身之外的随机数生成器取数，编译后每次调用都会得到同样的数。\n改写为：传入一个 key，用 backlight.random 取随机数。",
     ),
     "compile_outside": (
         "it reads the backlight.array `{name}` from outside, whose value and history may change.\n"
@@ -103,9 +103,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "epoch_unlike": (
         "it does something else in the second step than in the first.\n"
         "Expected: the same computation in every step.\n"
-        "Write instead: keep what changes from step to step (a counter, a learning rate) in the state.",
+        "Write instead: keep what changes from step to step (a counter, a learning rate, a key for backlight.random) in the state.",
         "第二步所做的计算与第一步不同。\n应为：每一步都是同样的计算。\n"
-        "改写为：把逐步变化的量（计数器、学习率）放进 state。",
+        "改写为：把逐步变化的量（计数器、学习率、backlight.random 的 key）放进 state。",
     ),
     "epoch_batches": (
         "an epoch takes a step for every row of the batches, but their shapes are {came}.\n"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import Function, Value, is_float, vector
 
-__all__ = ["InnerAxis", "Tile", "emit_dots", "emit_tile", "totals"]
+__all__ = ["InnerAxis", "Parts", "Tile", "emit_dots", "emit_tile", "totals"]
 
 UNROLLED = 96  # multiply-adds for which a short loop is written out
 BUSY = 12  # multiply-adds in one step of a loop that hide its counting
@@ -29,6 +29,48 @@ class Tile(NamedTuple):
 
     rows: int
     vectors: int
+
+
+class Parts(NamedTuple):
+    """``many`` parts of ``size``, and then ``others`` of ``rest``, one after the other."""
+
+    size: int
+    many: int
+    rest: int
+    others: int
+
+    @classmethod
+    def even(cls, count: int, most: int) -> Parts:
+        """``count`` in as few parts as there can be of up to ``most`` each, which differ by one at most.
+
+        A part that is much smaller than the others would take nearly as long.
+        """
+        number = -(-count // most)
+        small, larger = divmod(count, max(1, number))
+        return cls(small + 1, larger, small, number - larger) if larger else cls(small, number, 0, 0)
+
+    @classmethod
+    def full(cls, count: int, size: int) -> Parts:
+        """``count`` in parts of ``size``, and what is left."""
+        return cls(size, count // size, count % size, int(count % size > 0))
+
+    @property
+    def length(self) -> int:
+        """How many parts there are."""
+        return self.many + self.others
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """(size, how many)."""
+        return [each for each in ((self.size, self.many), (self.rest, self.others)) if all(each)]
+
+    def start(self, number: Value) -> Value:
+        """Where part ``number`` begins."""
+        start = number * self.size
+        if self.others > 1:
+            beyond = number - self.many
+            start = start - beyond.gt(0).select(beyond, 0) * (self.size - self.rest)
+        return start
 
 
 class InnerAxis(NamedTuple):

@@ -65,7 +65,8 @@ class Keras:
         if workload.optimiser == "sgd":
             optimiser = keras.optimizers.SGD(workload.rate)
         else:
-            optimiser = keras.optimizers.Adam(workload.rate, BETA1, BETA2, EPSILON)
+            # Keras adds ε to a root that is still to be corrected for its start at 0: a tenth comes close.
+            optimiser = keras.optimizers.Adam(workload.rate, BETA1, BETA2, EPSILON / 10)
         self.model.compile(optimiser, loss_of(workload.model))
         optimiser.build(self.model.trainable_variables)
         self.start = [np.array(variable) for variable in optimiser.variables]

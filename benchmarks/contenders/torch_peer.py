@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -85,6 +84,11 @@ def turned(name: str, value: Any) -> bool:
     return value.ndim == 2 and name not in ("embedding", "symbols", "places")
 
 
+def arranged(x: Any) -> Any:
+    """In memory one row after the other; images and filters with their channels last, nearly twice as fast on a CPU."""
+    return x.to(memory_format=torch.channels_last) if x.ndim == 4 else x.contiguous()
+
+
 class Eager:
     """Operation by operation, with the fused optimiser (one call for all parameters, the fastest of its three)."""
 
@@ -93,7 +97,7 @@ class Eager:
     def __init__(self, workload: Workload, data: Data) -> None:
         self.workload = workload
         self.loss = loss_of(workload)
-        self.x = torch.from_numpy(data.x)
+        self.x = arranged(torch.from_numpy(data.x))
         self.y = torch.from_numpy(data.y)
         if self.x.dtype == torch.int32:
             self.x = self.x.long()
@@ -103,7 +107,7 @@ class Eager:
 
     def reset(self) -> None:
         self.p = {
-            name: torch.tensor(np.ascontiguousarray(value.T) if turned(name, value) else value, requires_grad=True)
+            name: arranged(torch.tensor(value.T if turned(name, value) else value)).requires_grad_()
             for name, value in self.workload.initial().items()
         }
         leaves, rate = list(self.p.values()), self.workload.rate
