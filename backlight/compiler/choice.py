@@ -275,8 +275,13 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
     alone = layout.right_alone
     main, packing, tiling = way.main * mine, way.packing * (1 if alone else mine), way.tiling * mine
     adding = 10.0 * -(-batch // by_batch) * rows * columns / plan.lanes
-    # What a piece reads for the first time comes from a cache that is further away.
-    first_read = 0.0 if plan.packed or plan.dots else 2.0 * -(-batch // by_batch) * depth * layout.units
+    # What a piece reads for the first time comes from a cache that is further away, but not the panels of a loop, which
+    # it has read a step ago. Then rows are cut: what follows row by row finds them in its own cache.
+    first_read = (
+        0.0
+        if plan.packed or plan.dots or len(problem.columns) > 1
+        else 2.0 * -(-batch // by_batch) * depth * layout.units
+    )
     best = None
     for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
         splits = -(-first // -(-first // splits))

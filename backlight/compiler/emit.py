@@ -24,8 +24,11 @@ from backlight.compiler.views import View, over, refined, tidy
 __all__ = ["Body", "Edge", "RowKernel", "Space", "short"]
 
 UNROLLED = 8  # vectors in a row that stay in registers
-GRAIN = 4096  # elements that are worth a piece of their own
+GRAIN = 4096  # elements that are worth a piece of their own …
+PLAIN = 8.0  # … where a mapping of this price is computed for each of them
 PIECES = 64  # the most pieces a kernel is cut into
+FETCHED = 64 << 10  # bytes that a product's members read and that are asked for before they are needed
+LINE = 64  # bytes of a line of the cache
 CHEAP = 3  # operations that are rather done again than their result kept
 
 
@@ -181,8 +184,8 @@ class RowKernel:
 
     @property
     def pieces(self) -> int:
-        work = max(self.group.size, prod(self.folded) * self.group.size)
-        wanted = max(1, min(PIECES, work // GRAIN))
+        work = self.group.size * max(prod(self.folded), self.group.price / PLAIN, 1)
+        wanted = max(1, min(PIECES, int(work) // GRAIN))
         limit = self.space.count if self.by_rows else self.chunk_count
         return min(wanted, limit)
 
@@ -494,6 +497,32 @@ class Edge:
                 one = load_as(b, b.load(place, memory_kind(view.tensor.dtype)), view.tensor.dtype)
                 self.scalars[view] = one
 
+    def _index(self, flat: Value) -> list[Value]:
+        """The entries of a row's number along the rows' axes."""
+        index: list[Value] = []
+        for n in reversed(self.rows):
+            index.insert(0, flat % n if len(index) < len(self.rows) - 1 else flat)
+            flat = flat // n
+        return index
+
+    @property
+    def fetched(self) -> list[View]:
+        """What the members read from memory, row by row, and so much of it that it does not stay in the near caches."""
+        large = [v for v in dict.fromkeys(self.group.external()) if v.size * v.tensor.dtype.itemsize >= FETCHED]
+        return [v for v in large if self.column_stride[v] == 1 and any(self.row_strides[v])]
+
+    def fetch(self, batch: Value, row: Value, column: Value, count: int) -> None:
+        """Ask for what ``count`` results from (batch, row, column) on will meet, while they are computed."""
+        b = self.body.b
+        index = self._index(batch * self.counts[1] + row)
+        for view in self.fetched:
+            kind = memory_kind(view.tensor.dtype)
+            place = b.at(self._place(view, index), column, kind)
+            size = count * view.tensor.dtype.itemsize
+            for at in range(0, size, LINE):
+                b.prefetch(b.at(place, at, "i8"))
+            b.prefetch(b.at(place, size - 1, "i8"))
+
     def __call__(self, accumulator: Value, batch: Value, row: Value, column: Value, lanes: int, mask: Any) -> None:
         """Evaluate the members at (batch, row, column …) and store what has memory."""
         b = self.body.b
@@ -501,11 +530,7 @@ class Edge:
         values: dict[Tensor, Value] = {}
         assert self.group.result is not None
         values[self.group.result] = accumulator
-        index: list[Value] = []
-        rest = flat
-        for n in reversed(self.rows):
-            index.insert(0, rest % n if len(index) < len(self.rows) - 1 else rest)
-            rest = rest // n
+        index = self._index(flat)
         stored = flat * self.counts[2] + column
         for member in self.group.members:
             inputs = []

@@ -410,6 +410,12 @@ class Function:
         """Write ``value`` to an address."""
         self.line(f"store {value.kind} {value.text}, ptr {place.text}, align {align or max(bits(value.kind) // 8, 1)}")
 
+    def prefetch(self, place: Value) -> None:
+        """Ask for the line of the cache around an address, which may be anywhere: nothing is read yet."""
+        name = "llvm.prefetch.p0"
+        self.module.declared.setdefault(name, f"declare void @{name}(ptr, i32, i32, i32)")
+        self.line(f"call void @{name}(ptr {place.text}, i32 0, i32 3, i32 1)")
+
     def masked_load(self, place: Value, kind: str, mask: Value, otherwise: Value | None = None) -> Value:
         """A vector whose unmasked lanes are not read: they are ``otherwise``, or 0."""
         rest = otherwise or self.const(kind, 0)
@@ -428,9 +434,69 @@ class Function:
             only = mask.text.strip("<>").split(", ").index("i1 true")
             self.store(self.lane(value, only), self.at(place, only, scalar(kind)))
             return
+        if bits(kind) * lanes(kind) <= 256 and lanes(kind) > 1:
+            if mask.text[0] == "<" and "i1 true" not in mask.text.partition("i1 false")[2]:
+                self._store_first(value, place, mask.text.count("i1 true"))
+            else:
+                self._store_in_parts(value, place, mask)
+            return
         name = f"llvm.masked.store.v{lanes(kind)}{_INTRINSIC.get(scalar(kind), scalar(kind))}.p0"
         self.module.declared.setdefault(name, f"declare void @{name}({kind}, ptr, {mask.kind})")
         self.line(f"call void @{name}({kind} {value.text}, ptr align {align} {place.text}, {mask.kind} {mask.text})")
+
+    def _store_first(self, value: Value, place: Value, count: int) -> None:
+        """Store the first ``count`` lanes, as few powers of two as there can be."""
+        start, kind = 0, scalar(value.kind)
+        while start < count:
+            size = 1 << (count - start).bit_length() - 1
+            part = value if size == lanes(value.kind) else self.shuffle(value, value, range(start, start + size))
+            self.store(part if size > 1 else self.lane(value, start), self.at(place, start, kind))
+            start += size
+
+    def _store_in_parts(self, value: Value, place: Value, mask: Value) -> None:
+        """A masked store of a short vector: whole where the mask is full, otherwise by halves.
+
+        Without AVX-512 the processor's own masked store takes 18 cycles (measured on Zen 3), a whole one takes 2.
+        """
+        count = lanes(value.kind)
+        held = self.write(f"i{count}", f"bitcast {mask.kind} {mask.text} to i{count}")
+        name = f"k.stored.{count}.{scalar(value.kind)}"
+        if self.module.first_use(name):
+            b = self.module.function(name, [("value", value.kind), ("place", "ptr"), ("held", f"i{count}")])
+            b._store_parts(Value(b, value.kind, "%value"), b["place"], b["held"])
+            b.end()
+        full = held.eq(-1)
+        label = self.new_label("whole")
+        self.line(f"br i1 {full.text}, label %{label}, label %{label}.parts")
+        self.label(label)
+        self.store(value, place)
+        self.line(f"br label %{label}.exit")
+        self.label(f"{label}.parts")
+        self.call(name, "void", value, place, held)
+        self.line(f"br label %{label}.exit")
+        self.label(f"{label}.exit")
+
+    def _store_parts(self, value: Value, place: Value, held: Value) -> None:
+        """Store those lanes whose bit is set in ``held``: the first half in one go where all of it is there."""
+        count, kind = lanes(value.kind), scalar(value.kind)
+        half = count // 2
+
+        def each(places: Sequence[int]) -> None:
+            for k in places:
+                with self.when((held & (1 << k if k < count - 1 else -1 << k)).ne(0)):
+                    self.store(self.lane(value, k), self.at(place, k, kind))
+
+        name = self.new_label("first")
+        ones = (1 << half) - 1
+        self.line(f"br i1 {(held & ones).eq(ones).text}, label %{name}, label %{name}.each")
+        self.label(name)
+        self.store(self.shuffle(value, value, range(half)), self.at(place, 0, kind))
+        self.line(f"br label %{name}.exit")
+        self.label(f"{name}.each")
+        each(range(half))
+        self.line(f"br label %{name}.exit")
+        self.label(f"{name}.exit")
+        each(range(half, count))
 
     def gather(self, places: Value, kind: str, mask: Value) -> Value:
         """The elements at a vector of addresses; unmasked lanes are not read, they are 0."""

@@ -102,7 +102,17 @@ def _map(made: Plan, node: Node, kernel: Map, views: Sequence[View]) -> View:
         raise Uncompilable(node, missing)
     if kernel.expression == "x0" and node.inputs[0].dtype == node.dtype:
         return views[0]
-    return made.map(kernel.expression, views, node.dtype, prod(node.shape), node)
+    return made.map(_known(kernel.expression, views), views, node.dtype, prod(node.shape), node)
+
+
+def _known(expression: Any, views: Sequence[View]) -> Any:
+    """The expression without a choice that is decided: a number that is neither 0 nor infinite times nothing is
+    nothing, so ``chain`` with such a number is an ordinary product."""
+    if expression == REGISTRY.chain.kernel.expression:
+        numbers = [v.tensor.data[0] for v in views if v.tensor.home == "constant" and v.tensor.size == 1]
+        if any(np.isfinite(number) and number for number in numbers):
+            return ("mul", "x0", "x1")
+    return expression
 
 
 # -- Reductions ----------------------------------------------------------------------------------------------------

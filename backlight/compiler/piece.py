@@ -280,6 +280,7 @@ class Piece:
         b, plan = self.b, self.plan
         place, self.first_row, number = self._tile_start(unit)
         heights, rest_tile = _kinds(self.layout.row_parts, number)
+        self._fetch(_either_of(b, rest_tile, heights))
         inner = [InnerAxis(*axis) for axis in self._merged(self.left_inner, self._right_inner())]
         whole = len(self.problem.columns) <= 1
         step = self.row_strides[self.layout.along]
@@ -298,6 +299,17 @@ class Piece:
             b, rest_tile, heights, lambda height: _either(b, self.rest_panel, self.widths, lambda w: compute(height, w))
         )
         self.height = _either_of(b, rest_tile, heights)
+
+    def _fetch(self, height: Any) -> None:
+        """Let what the results of this tile will meet come from memory while they are computed."""
+        fetch = None if self.plan.turned else getattr(self.finish, "fetch", None)
+        if fetch is None or not self.finish.fetched:  # type: ignore[attr-defined]
+            return
+        b = self.b
+        _, _, column, _ = self._column(self.first_unit)
+        with _range(b, 0, height) as r:
+            row = self.first_row + r * self.row_weight
+            fetch(self.batch, row, column, self.vectors * self.plan.lanes)
 
     def _right_inner(self) -> Shape:
         if self.plan.packed:

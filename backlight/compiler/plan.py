@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from backlight.compiler.cut import price
+from backlight.compiler.cut import READ, TRAFFIC, price
 from backlight.compiler.views import Digits, View, contiguous, refined, tidy
 from backlight.graph import Node
 from backlight.primitive import REGISTRY
 
 __all__ = ["Group", "Member", "Plan", "Tensor", "Uncompilable", "constant", "expanded"]
 
+SHARED = 3.0  # what keeping a value is worth from which several others can be made
 PATIENCE = 32  # mappings in a chain that waits for its first reader
 LARGEST = 1200.0  # price of what runs together: beyond, translating takes longer than a pass over memory is worth
 
@@ -262,7 +264,10 @@ class Plan:
         return level
 
     def enter(self, group: Group, member: Member) -> None:
-        """Make ``member`` the last one of ``group``; what it reads from elsewhere gets memory."""
+        """Make ``member`` the last one of ``group``. What it reads from elsewhere gets memory, unless it costs less to
+        compute it again here."""
+        if member.level == "element" and not member.fold:
+            member.inputs = tuple(self._again(view, group) for view in member.inputs)
         member.tensor.member = member
         member.tensor.group = group
         group.members.append(member)
@@ -275,6 +280,66 @@ class Plan:
             elif source is not None:
                 stage = max(stage, source.stage + source.fold)
         member.stage = stage
+
+    def _again(self, view: View, group: Group) -> View:
+        """``view``, or where ``group`` computes the same once more: from what is in memory, for less than writing and
+        reading it would cost."""
+        tensor = view.tensor
+        if tensor.home or tensor.group is group or not self.made_here(tensor) or not view.is_whole:
+            return view
+        recipe = self._recipe(tensor, group)
+        if recipe is None:
+            return view
+        made: dict[Tensor, View] = {}
+        for source in recipe:
+            inputs = tuple(made.get(each.tensor, each) if each.is_whole else each for each in source.inputs)
+            key = (group, source.kernel, inputs, source.tensor.dtype)
+            if key not in self.known:
+                copy = Tensor(source.tensor.size, source.tensor.dtype, node=source.node)
+                self.enter(group, Member(source.kernel, inputs, copy, "element", node=source.node))
+                self.known[key] = View(copy, 0, contiguous(copy.size))
+            made[source.tensor] = self.known[key]
+        return made[tensor]
+
+    def _recipe(self, tensor: Tensor, group: Group) -> list[Member] | None:
+        """The mappings, in order, from what is in memory to ``tensor``; ``None`` if that cannot be had cheaply.
+
+        It may be better to keep what ``tensor`` is made of, from which others can be made as well.
+        """
+        read = {each.tensor for each in group.external()}
+        prices: dict[Tensor, float] = {}
+        order: list[Tensor] = []
+
+        def visit(view: View) -> float:
+            each = view.tensor
+            source = each.member
+            if each.home:
+                leaves.append(view)
+                return 0.0 if view.is_scalar or each in read else READ
+            if each in prices:
+                return 0.0
+            if not view.is_whole or source is None or source.fold or each.size != group.size or len(prices) >= PATIENCE:
+                return inf
+            if source.level != "element" or not self.made_here(each):
+                return inf
+            prices[each] = inf
+            before = len(leaves)
+            prices[each] = price(source.kernel) + sum(map(visit, source.inputs))
+            if each is tensor or prices[each] < TRAFFIC:
+                order.append(each)
+                return prices[each]
+            del leaves[before:]
+            leaves.append(view)
+            return TRAFFIC
+
+        leaves: list[View] = []
+        if visit(View(tensor, 0, contiguous(tensor.size))) >= TRAFFIC + SHARED or not _fits(
+            group, [v.digits for v in leaves]
+        ):
+            return None
+        for view in leaves:
+            self.store(view.tensor)
+        return [each.member for each in order if each.member is not None]
 
     def store(self, tensor: Tensor) -> None:
         """Give ``tensor`` memory: somebody reads it outside its group."""

@@ -110,6 +110,9 @@ def _report(b: Function, status: Value, bad: Value) -> None:
 # -- Gather --------------------------------------------------------------------------------------------------------
 
 _PART = 4096  # elements of a row that are copied in one go where there are few rows
+AHEAD = 4  # rows, which may stand anywhere, that are asked for before they are copied
+MOST_FETCHED = 8192  # bytes of a row that are
+LINE = 64
 
 
 def _parts(gathering: Gathering) -> int:
@@ -155,12 +158,16 @@ def _gather_rows(
     trailing = gathering.shape[len(gathering.index_dtypes) :]
     lengths, (came, to) = merged(trailing, (strides, contiguous_strides(trailing)))
     first, last = share(piece, gather_pieces(gathering, width), gathering.places * parts)
+    ahead = AHEAD if parts == 1 and came == (1,) and row * bits(kind) // 8 <= MOST_FETCHED else 0
     with b.loop(last, first) as unit:
         position = unit // parts if parts > 1 else unit
         place, fits = name(position)
         _report(b, status, ~fits)
         start = b.at(source, fits.select(place, b.const("i64", 0)), kind)
         end = b.at(target, position * row, kind)
+        if ahead:
+            following, there = name((position + ahead).lt(gathering.places).select(position + ahead, position))
+            _fetch(b, b.at(source, there.select(following, b.const("i64", 0)), kind), row * bits(kind) // 8)
         if parts > 1:
             begin = (unit % parts) * _PART
             rest = row - begin
@@ -173,6 +180,12 @@ def _gather_rows(
                 for entry, a, c in zip(split_index(j, lengths[:-1]), came, to, strict=False):
                     inner, outer = b.at(inner, entry * a, kind), b.at(outer, entry * c, kind)
                 _copy(b, outer, inner, kind, lengths[-1], width, came[-1])
+
+
+def _fetch(b: Function, place: Value, size: int) -> None:
+    """Ask for ``size`` bytes: the next rows are on their way while this one is copied."""
+    with b.loop(size + LINE - 1, step=LINE) as at:
+        b.prefetch(b.at(place, at, "i8"))
 
 
 def _copy(b: Function, target: Value, source: Value, kind: str, count: Any, width: int, stride: int = 1) -> None:
