@@ -24,8 +24,15 @@ def samples(record: Primitive) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     return [(tuple(np.asarray(x) for x in sample.inputs), sample.params) for sample in record.samples()]
 
 
+def refuses(record: Primitive, k: int) -> bool:
+    """Whether no derivative is known by this input: the order of some special functions."""
+    return isinstance(record, Elementwise) and getattr(record.partials[k], "__name__", "") == "refuse"
+
+
 def loss(record: Primitive, inputs: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, list[Any]]:
-    leaves = [backlight.array(x) if x.dtype == np.float64 else x for x in inputs]
+    leaves = [
+        backlight.array(x) if x.dtype == np.float64 and not refuses(record, k) else x for k, x in enumerate(inputs)
+    ]
     ys = record(*leaves, **params)
     total = None
     for y in ys if isinstance(ys, tuple) else (ys,):
