@@ -59,11 +59,13 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
         return LEAF
     if tree is None:
         return NONE
-    if kind is dict or isinstance(tree, dict):
-        members = tuple(_flatten(member, leaves) for member in tree.values())
+    if kind is tuple or kind is list or isinstance(tree, list | tuple):
+        return Structure(kind, (), tuple([_flatten(member, leaves) for member in tree]))
+    if kind is dict:
+        return Structure(kind, tuple(tree), tuple([_flatten(member, leaves) for member in tree.values()]))
+    if isinstance(tree, dict):
+        members = tuple([_flatten(member, leaves) for member in tree.values()])
         return Structure(kind, tuple(tree), members, getattr(tree, "default_factory", None))
-    if kind is list or kind is tuple or isinstance(tree, list | tuple):
-        return Structure(kind, (), tuple(_flatten(member, leaves) for member in tree))
     if is_dataclass(tree) and not isinstance(tree, type):
         present = [field for field in fields(tree) if field.init or hasattr(tree, field.name)]
         members = tuple(_flatten_field(getattr(tree, field.name), field.init, leaves) for field in present)

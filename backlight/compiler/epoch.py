@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NoReturn
+from weakref import ref
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Epoch:
     def __init__(self, step: Callable[..., tuple[Any, Any]], threads: int | None = None) -> None:
         self._step = step
         self._threads = threads
-        self._plans: dict[Any, tuple[Native, Structure]] = {}
+        self._plans: dict[Any, _Plan] = {}
         self.finished = 0
         self.metrics: Any = None
 
@@ -73,39 +74,38 @@ class Epoch:
         is as before then.
         """
         self.finished, self.metrics = 0, None
-        steps = np.zeros((), np.int64)
-        arguments = (state, steps, batches, *data)
-        everything, structure = flatten((arguments, {}))
-        form = structure.members[0].members[0]
-        leaves = everything[: form.leaves]
-        spans = _check(leaves, form)
+        everything, structure = flatten(((state, batches, *data), {}))
         kind = kind_of(self._step, everything, structure)
-        if kind not in self._plans:
-            self._plans[kind] = self._compiled(len(leaves) + 1, arguments)
-        native, metrics = self._plans[kind]
-        rest = [_apart(leaf, spans) for leaf in everything[len(leaves) + 1 :] if is_data(leaf)]
-        inputs, outputs = _memory(native, [*leaves, steps, *rest])
-        before = [leaf.copy() for leaf in leaves]
+        plan = self._plans.get(kind)
+        if plan is None:
+            form = structure.members[0].members[0]
+            _check(everything[: form.leaves], form)
+            plan = self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), batches, *data))
+        leaves = everything[: plan.leaves]
+        inputs, outputs, places = plan.call(everything)
+        before = plan.copies(leaves)
         try:
-            native.run(inputs, outputs, interruptible=True)
+            plan.native.run(inputs, outputs, places, interruptible=True)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
         except KeyboardInterrupt:
-            self._end(leaves, outputs, metrics)
+            self._end(leaves, outputs, plan.metrics)
             raise
         else:
-            self._end(leaves, outputs, metrics)
+            self._end(leaves, outputs, plan.metrics)
+            plan.spare.append(before)
             return self.metrics
-        self._repeat(unflatten(form, before), batches, data)
+        self._repeat(unflatten(plan.form, before), batches, data)
         raise RangeError(message("epoch_index", function=function_name(self._step)))
 
     def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
         """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
-        self.finished = int(outputs[len(leaves)])
-        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
+        self.finished = done = int(outputs[len(leaves)])
+        rows = outputs[len(leaves) + 1 :]
+        self.metrics = unflatten(metrics, [each if len(each) == done else each[:done] for each in rows])
         for leaf, new in zip(leaves, outputs, strict=False):
-            if self.finished and new is not leaf:
+            if new is not leaf and done:
                 leaf[...] = new
 
     def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
@@ -115,8 +115,8 @@ class Epoch:
             for t in range(len(rows[0])):
                 state, _ = self._step(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
 
-    def _compiled(self, carried: int, arguments: Sequence[Any]) -> tuple[Native, Structure]:
-        """The plan for arguments of this kind, the first ``carried`` of whose leaves are the carry."""
+    def _compiled(self, form: Structure, arguments: Sequence[Any]) -> _Plan:
+        """The plan for arguments of this kind, the first of which is a state of this form, to be updated in place."""
         name, calls = function_name(self._step), 0
         _check_batches(arguments[2])
 
@@ -149,7 +149,8 @@ class Epoch:
         except (ConversionError, UnsupportedError) as error:
             raise CompileError(message("epoch_refused", function=name, reason=error)) from error
         try:
-            return Native(traced.graph, self._threads, range(carried)), traced.form.members[1]
+            native = Native(traced.graph, self._threads, range(form.leaves + 1))
+            return _Plan(native, form, traced.form.members[1])
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
             raise CompileError(message("epoch_unsupported", str(error.node.source or ""), **facts)) from None
@@ -211,30 +212,76 @@ def _check_next(function: str, old: Any, new: Any) -> None:
             raise kind(message("epoch_changes", function=function, name=name, **facts))
 
 
-def _apart(value: Any, spans: Sequence[Span]) -> Any:
-    """The value as it is before the epoch, in memory that the epoch does not write to."""
-    array = np.asarray(value)
-    if not array.flags.c_contiguous or not array.flags.aligned:
-        return array.copy()
+# -- A plan and its calls ------------------------------------------------------------------------------------------
+
+
+class _Plan:
+    """The native loop for one kind of arguments, and what a call can keep of the last one's preparation.
+
+    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the very same
+    arrays again and again, so they are looked at once.
+    """
+
+    def __init__(self, native: Native, form: Structure, metrics: Structure) -> None:
+        self.native, self.form, self.metrics = native, form, metrics
+        self.leaves = form.leaves
+        self.spare: list[list[Any]] = []  # copies of states, to be written over
+        self._last: tuple[list[Any], list[int]] = [], []  # references to the arrays of the last call; where they stand
+
+    def copies(self, leaves: Sequence[Any]) -> list[Any]:
+        """The state as it is now, in memory of an earlier call: to get fresh memory takes longer than to copy."""
+        try:
+            kept = self.spare.pop()
+        except IndexError:
+            return [leaf.copy() for leaf in leaves]
+        for copy, leaf in zip(kept, leaves, strict=True):
+            np.copyto(copy, leaf)
+        return kept
+
+    def call(self, everything: Sequence[Any]) -> tuple[list[Any], list[Any], list[int]]:
+        """The arrays that the loop reads; those that it writes, which are the same where it works in place; and where
+        all of them stand.
+
+        Raises ``ArgumentError`` for a state that cannot be updated in place.
+        """
+        inputs, places = self._inputs([each for each in everything if is_data(each)])
+        steps = np.zeros((), np.int64)
+        inputs.insert(self.leaves, steps)
+        places.insert(self.leaves, address(steps))
+        in_place, outputs = self.native.in_place, []
+        for k, node in enumerate(self.native.graph.outputs):
+            if k in in_place:
+                outputs.append(inputs[in_place[k]])
+                places.append(places[in_place[k]])
+            else:
+                outputs.append(np.zeros(node.shape, node.dtype))
+                places.append(address(outputs[-1]))
+        return inputs, outputs, places
+
+    def _inputs(self, given: list[Any]) -> tuple[list[Any], list[int]]:
+        """State and data, those copied that the loop cannot read as they are, and where they stand."""
+        last, places = self._last
+        if (
+            len(last) == len(given)
+            and all([then() is now for then, now in zip(last, given, strict=True)])
+            and all([leaf.flags.writeable for leaf in given[: self.leaves]])
+        ):
+            return given, places.copy()
+        leaves, nodes = given[: self.leaves], self.native.graph.inputs[self.leaves + 1 :]
+        spans = _check(leaves, self.form)
+        data = [_apart(x, node.dtype, spans) for x, node in zip(given[self.leaves :], nodes, strict=True)]
+        inputs = leaves + data
+        places = [address(each) for each in inputs]
+        if all([ours is theirs for ours, theirs in zip(inputs, given, strict=True)]):
+            self._last = [ref(each) for each in inputs], places.copy()
+        return inputs, places
+
+
+def _apart(value: Any, dtype: Any, spans: Sequence[Span]) -> Any:
+    """The value as it is before the epoch, as the loop reads it, in memory that the epoch does not write to."""
+    array = np.require(value, dtype, ["C", "A"])
     start = address(array)
     place = bisect_right(spans, (start, 0, 0))
     before = place > 0 and spans[place - 1][1] > start
     behind = place < len(spans) and spans[place][0] < start + array.nbytes
     return array.copy() if before or behind else array
-
-
-# -- The run -------------------------------------------------------------------------------------------------------
-
-
-def _memory(native: Native, values: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The arrays that the loop reads, and those that it writes, which are the same where it works in place."""
-    graph = native.graph
-    inputs = [
-        np.ascontiguousarray(value, node.dtype) if value.dtype != node.dtype or not value.flags.c_contiguous else value
-        for value, node in zip(values, graph.inputs, strict=True)
-    ]
-    outputs = [
-        inputs[native.in_place[k]] if k in native.in_place else np.zeros(node.shape, node.dtype)
-        for k, node in enumerate(graph.outputs)
-    ]
-    return inputs, outputs

@@ -60,6 +60,7 @@ class Native:
         self.threads = self.built.best[min(threads or default_threads(), len(self.built.best)) - 1]
         if threads is not None and self.built.best != [1]:
             self.threads = threads
+        self._entry = self.machine["run"]
         self._timed: Machine | None = None
         self._seconds = inf  # that the last run took
         self._lock = threading.Lock()
@@ -113,22 +114,25 @@ class Native:
         self.run(inputs, outputs)
         return outputs
 
-    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], *, interruptible: bool = False) -> None:
-        """Compute ``outputs`` from ``inputs``, contiguous arrays all of them. Raises like a call.
+    def run(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], places: Sequence[int] = (), *, interruptible: bool = False
+    ) -> None:
+        """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
-        Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is known to be over in a
-        moment is not worth the workers that this takes.
+        Raises like a call. Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is
+        known to be over in a moment is not worth the workers that this takes.
         """
         start = time.perf_counter()
-        self._run(self.machine["run"], inputs, outputs, interruptible and self._seconds > MOMENT)
+        self._run(self._entry, inputs, outputs, places, interruptible and self._seconds > MOMENT)
         self._seconds = time.perf_counter() - start
 
     def _run(
-        self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], interruptible: bool = False, ticks: Any = None
-    ) -> None:
+        self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: Sequence[int] = (),
+        interruptible: bool = False, ticks: Any = None,
+    ) -> None:  # fmt: skip
+        places = places or [address(each) for each in (*inputs, *outputs)]
         with self._lock:  # the arena belongs to one call at a time
-            for k, array in enumerate((*inputs, *outputs)):
-                self._table[1 + k] = address(array)
+            self._table[1 : 1 + len(places)] = places
             if ticks is not None:
                 self._table[len(self._table) - 1] = address(ticks)
             status = launch(
