@@ -93,6 +93,8 @@ PRODUCTS = {
     "both transposed": dense(35, 20, 18, left_turned=True, right_turned=True),
     "a row with a transposed matrix": dense(1, 40, 50, right_turned=True),
     "few columns, long rows": dense(40, 3, 200, right_turned=True),
+    "few columns, many rows": dense(83, 11, 9),
+    "few columns of a transposed product": dense(83, 11, 90, left_turned=True),
     "many terms": dense(5, 9, 1100, left_turned=True),
     "batched": dense(9, 17, 6, batch=3, right_turned=True),
     "float64": dense(11, 19, 33, dtype=np.float64, right_turned=True),

@@ -283,6 +283,12 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
         else 2.0 * -(-batch // by_batch) * depth * layout.units
     )
     best = None
+
+    def cost(inner: float, part: float, share: float, crowded: float, splits: int) -> float:
+        """Of a piece with these parts of the inner indices, rows and columns."""
+        found = inner * (share * (crowded * (main * part + packing) + first_read) + tiling * part)
+        return found + share * part * adding if splits > 1 else found
+
     for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
         splits = -(-first // -(-first // splits))
         inner = -(-first // splits) / first
@@ -291,13 +297,12 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
             share = -(-layout.column_panels // by_columns) / layout.column_panels
             for by_rows in _cuts(layout.row_blocks, room // splits // by_columns):
                 part = -(-layout.row_blocks // by_rows) / layout.row_blocks
-                piece = inner * (share * (crowded * (main * part + packing) + first_read) + tiling * part)
-                piece += share * part * adding if splits > 1 else 0.0
+                largest = cost(inner, part, share, crowded, splits)
+                usual = cost(inner, 1 / by_rows, 1 / by_columns, crowded, splits)
                 count = by_batch * by_columns * by_rows * splits
-                score = 0.0
+                score = 3.2 * BARRIER if splits > 1 else 0.0
                 for threads, weight in THREADS:
-                    score += weight * -(-count // threads)
-                score = score * (piece + OVERHEAD) + (3.2 * BARRIER if splits > 1 else 0.0)
+                    score += weight * (-(-count // threads) * (usual + OVERHEAD) + largest - usual)
                 if best is None or score < best[0]:
                     best = score, splits, by_rows, by_columns
     assert best is not None

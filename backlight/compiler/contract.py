@@ -103,6 +103,7 @@ def store_rows(b: Function, product: Product, place: Value) -> Finish:
         else:
             b.masked_store(result, to, mask)
 
+    finish.flat = finish  # type: ignore[attr-defined]  # counted through, a result has the same place
     return finish
 
 
@@ -117,13 +118,23 @@ def emit_combine_piece(
     size = prod(product.batch) * rows * columns
     logical = product.dtype.kind == "b"
     first, last = share(piece, combine_pieces(product, plan), prod(product.batch) * rows)
-    with b.loop(last, first) as line, b.loop(columns, step=lanes) as column:
-        mask = b.first_lanes(columns - column, lanes) if columns % lanes else None
-        place = b.at(partial, line * columns + column, kind)
+
+    def add(place: Value, mask: Value | None) -> Value:
         total = b.variable(many, 0)
         with b.loop(plan.splits) as split:
             each = b.at(place, split * size, kind)
             x = b.load(each, many) if mask is None else b.masked_load(each, many, mask)
             total.set(total.get() | x if logical else total.get() + x)
+        return total.get().ne(0) if logical else total.get()
+
+    flat = getattr(finish, "flat", None) if columns % lanes else None
+    if flat is not None:
+        with b.loop(last * columns, first * columns, step=lanes) as place:
+            some = b.first_lanes(last * columns - place, lanes)
+            flat(add(b.at(partial, place, kind), some), b.const("i64", 0), b.const("i64", 0), place, lanes, some)
+        return
+    with b.loop(last, first) as line, b.loop(columns, step=lanes) as column:
+        mask = b.first_lanes(columns - column, lanes) if columns % lanes else None
+        total = add(b.at(partial, line * columns + column, kind), mask)
         batch, row = digits(b, line, (prod(product.batch), rows))
-        finish(total.get().ne(0) if logical else total.get(), batch, row, column, lanes, mask)
+        finish(total, batch, row, column, lanes, mask)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from math import prod
 from typing import Any
 
@@ -19,15 +19,15 @@ from backlight.compiler.ir import Function, Value, lanes, scalar, vector
 from backlight.compiler.kernels import merged
 from backlight.compiler.plan import Group, Member, Tensor
 from backlight.compiler.scatter import BAD_INDEX
-from backlight.compiler.views import View, over, refined, tidy
+from backlight.compiler.strips import pieces_for
+from backlight.compiler.views import View, contiguous, over, refined, tidy
 
 __all__ = ["Body", "Edge", "RowKernel", "Space", "short"]
 
 UNROLLED = 8  # vectors in a row that stay in registers
 GRAIN = 4096  # elements that are worth a piece of their own …
 PLAIN = 8.0  # … where a mapping of this price is computed for each of them
-PIECES = 64  # the most pieces a kernel is cut into
-FETCHED = 64 << 10  # bytes that a product's members read and that are asked for before they are needed
+FETCHED = 16 << 10  # bytes that a product's members read and that are asked for before they are needed
 LINE = 64  # bytes of a line of the cache
 CHEAP = 3  # operations that are rather done again than their result kept
 
@@ -185,9 +185,7 @@ class RowKernel:
     @property
     def pieces(self) -> int:
         work = self.group.size * max(prod(self.folded), self.group.price / PLAIN, 1)
-        wanted = max(1, min(PIECES, int(work) // GRAIN))
-        limit = self.space.count if self.by_rows else self.chunk_count
-        return min(wanted, limit)
+        return pieces_for(work, self.space.count if self.by_rows else self.chunk_count, GRAIN)
 
     def write(self, body: Body, piece: Value) -> None:
         """The code of one piece."""
@@ -473,11 +471,11 @@ class RowKernel:
 class Edge:
     """What happens to a core's results, a vector at a time, before they leave the registers."""
 
-    def __init__(self, group: Group, body: Body) -> None:
+    def __init__(self, group: Group, body: Body, space: tuple[int, int, int] | None = None) -> None:
         self.group = group
         self.body = body
         assert group.space is not None
-        self.counts = group.space
+        self.counts = space or group.space
         self.parts = {
             m.tensor: View(m.tensor, m.tensor.offset, m.tensor.digits) for m in group.members if m.tensor.home == "part"
         }
@@ -488,14 +486,14 @@ class Edge:
         self.rows, maps = merged(lengths[:split], tuple(over(v.digits, lengths)[:split] for v in self.views))
         self.row_strides = dict(zip(self.views, maps, strict=True))
         self.column_stride = {v: over(v.digits, lengths)[split] if split < len(lengths) else 0 for v in self.views}
-        self.scalars: dict[View, Value] = {}
         self.memo: dict[Any, Value] = {}
-        b = body.b
-        for view in group.external():
-            if view.is_scalar and not _immediate(view) and view not in self.scalars:
-                place = b.at(body.pointer(view.tensor), view.offset, memory_kind(view.tensor.dtype))
-                one = load_as(b, b.load(place, memory_kind(view.tensor.dtype)), view.tensor.dtype)
-                self.scalars[view] = one
+
+    @cached_property
+    def flat(self) -> Edge | None:
+        """The same for results counted through from the first row to the last, where everything they meet stands so."""
+        size = prod(self.counts)
+        whole = all(view.is_scalar or view.digits == contiguous(size) for view in self.views)
+        return Edge(self.group, self.body, (1, 1, size)) if whole else None
 
     def _index(self, flat: Value) -> list[Value]:
         """The entries of a row's number along the rows' axes."""
@@ -564,8 +562,9 @@ class Edge:
         b, kind, dtype = self.body.b, memory_kind(view.tensor.dtype), view.tensor.dtype
         if _immediate(view):
             return b.const(vector(register_kind(dtype), lanes), view.tensor.data[0])
-        if view in self.scalars:
-            return b.splat(self.scalars[view], lanes)
+        if view.is_scalar:
+            place = b.at(self.body.pointer(view.tensor), view.offset, kind)
+            return b.splat(load_as(b, b.load(place, kind), dtype), lanes)
         strides, along = self.row_strides[view], self.column_stride[view]
         key = (view, b.block, column.text, mask.text if mask else "") if not any(strides) else None
         if key is not None and key in self.memo:

@@ -263,8 +263,8 @@ class _Plan:
         last, places = self._last
         if (
             len(last) == len(given)
-            and all([then() is now for then, now in zip(last, given, strict=True)])
-            and all([leaf.flags.writeable for leaf in given[: self.leaves]])
+            and all(then() is now for then, now in zip(last, given, strict=True))
+            and all(leaf.flags.writeable for leaf in given[: self.leaves])
         ):
             return given, places.copy()
         leaves, nodes = given[: self.leaves], self.native.graph.inputs[self.leaves + 1 :]
@@ -272,7 +272,7 @@ class _Plan:
         data = [_apart(x, node.dtype, spans) for x, node in zip(given[self.leaves :], nodes, strict=True)]
         inputs = leaves + data
         places = [address(each) for each in inputs]
-        if all([ours is theirs for ours, theirs in zip(inputs, given, strict=True)]):
+        if all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
             self._last = [ref(each) for each in inputs], places.copy()
         return inputs, places
 

@@ -13,9 +13,9 @@ from backlight.compiler.expression import compilable, unsupported
 from backlight.compiler.looping import loop
 from backlight.compiler.moves import Parts, added, move, transposed, written
 from backlight.compiler.picking import draw, gather, pool, scatter, sweep
-from backlight.compiler.plan import Plan, Uncompilable, constant
+from backlight.compiler.plan import Plan, Uncompilable, constant, expanded
 from backlight.compiler.products import contract, convolution
-from backlight.compiler.views import View
+from backlight.compiler.views import View, distinct
 from backlight.graph import Graph, Node
 from backlight.primitive import (
     REGISTRY,
@@ -102,7 +102,10 @@ def _map(made: Plan, node: Node, kernel: Map, views: Sequence[View]) -> View:
         raise Uncompilable(node, missing)
     if kernel.expression == "x0" and node.inputs[0].dtype == node.dtype:
         return views[0]
-    return made.map(_known(kernel.expression, views), views, node.dtype, prod(node.shape), node)
+    size = prod(node.shape)
+    once, digits = distinct([expanded(view, size) for view in views], size)
+    count = prod(n for n, stride in digits if stride)
+    return made.map(_known(kernel.expression, views), once, node.dtype, count, node)._replace(digits=digits)
 
 
 def _known(expression: Any, views: Sequence[View]) -> Any:

@@ -115,7 +115,12 @@ class Native:
         return outputs
 
     def run(
-        self, inputs: Sequence[Any], outputs: Sequence[Any], places: Sequence[int] = (), *, interruptible: bool = False
+        self,
+        inputs: Sequence[Any],
+        outputs: Sequence[Any],
+        places: list[int] | None = None,
+        *,
+        interruptible: bool = False,
     ) -> None:
         """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
@@ -127,12 +132,13 @@ class Native:
         self._seconds = time.perf_counter() - start
 
     def _run(
-        self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: Sequence[int] = (),
+        self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None,
         interruptible: bool = False, ticks: Any = None,
     ) -> None:  # fmt: skip
-        places = places or [address(each) for each in (*inputs, *outputs)]
+        if places is None:
+            places = [address(each) for each in (*inputs, *outputs)]
         with self._lock:  # the arena belongs to one call at a time
-            self._table[1 : 1 + len(places)] = places
+            self._table[1 : 1 + len(places)] = places  # type: ignore[assignment]
             if ticks is not None:
                 self._table[len(self._table) - 1] = address(ticks)
             status = launch(

@@ -12,11 +12,14 @@ from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import Function, Value, vector
 from backlight.compiler.kernels import Access, Shape, merged
 from backlight.compiler.packing import Columns, Padding, Walk
+from backlight.compiler.processor import processor
 from backlight.compiler.schedule import Layout, Schedule
 from backlight.compiler.strips import share, split_index
-from backlight.compiler.tile import InnerAxis, Parts, Tile, emit_dots, emit_tile, totals
+from backlight.compiler.tile import InnerAxis, Parts, Tile, call_tile, emit_dots, emit_tile, totals
 
 __all__ = ["DotsPiece", "Finish", "Piece", "TurnedPiece", "digits"]
+
+DEEP = 48  # inner indices for which a tile is worth a call
 
 # finish(results, batch, row, column, lanes, mask): flat indices, of the first lane; lanes run along the columns.
 Finish = Callable[[Value, Value, Value, Value, int, Value | None], None]
@@ -43,6 +46,7 @@ class Piece:
         if layout.left_gathered or not self.row_weights:
             self.row_weights = [1]
         self.row_weight = self.row_weights[layout.along]  # flat rows from one row of a tile to the next
+        self.flat: Finish | None = getattr(finish, "flat", None) if layout.flat else None
 
     def write(self, piece: Value) -> None:
         """The code of piece number ``piece``."""
@@ -199,10 +203,13 @@ class Piece:
     def _panels(self, right: Value, packed: Value | None, block: Value) -> None:
         first, last = self._block(block)
         self.first_panel = first
-        if self.plan.panels == 1:
+        if self.plan.panels == 1 or self.layout.column_panels == 1:
             self._panel(right, packed, first)
             with _range(self.b, *self.row_part) as block:
                 self._rows(block)
+            if self.flat is not None and not self.plan.turned:
+                start, stop = map(self._row_of, self.row_part)
+                self._hand_over_flat(start, _least(stop, self.problem.sizes[1]) - start, self.problem.sizes[2])
             return
         # What the results are combined with is walked through in rows, and a tile's rows stay in the nearest cache.
         with _range(self.b, *self.row_part) as block, self.b.loop(last, first) as panel:
@@ -231,8 +238,37 @@ class Piece:
 
     def _rows(self, block: Value) -> None:
         """A block of rows: here, one tile."""
-        self._tile(block, self.places["tile"], self.vectors * self.plan.lanes)
-        self._hand_over_tile()
+        if self.flat is None:
+            self._tile(block, self.places["tile"], self.vectors * self.plan.lanes)
+            self._hand_over_tile()
+            return
+        columns = self.problem.sizes[2]
+        row = self._row_of(block) - self._row_of(self.row_part[0])
+        self._tile(block, self.b.at(self.places["flat"], row * columns, self.kind), columns)
+
+    def _row_of(self, block: Any) -> Value:
+        """The first row of a block, where blocks are tiles along the only axis of rows; behind the last one, anything
+        beyond the rows."""
+        return self.layout.row_parts.start(self.b.const("i64", block) if isinstance(block, int) else block)
+
+    def _hand_over_flat(self, row: Value, count: Any, columns: int) -> None:
+        """Give ``count`` rows of ``columns`` results, which stand one after the other, to ``finish``."""
+        b, lanes = self.b, self.plan.lanes
+        rows = self.problem.sizes[2] if self.plan.turned else self.problem.sizes[1]
+        flat = self.flat
+        assert flat is not None
+        nothing, total = b.const("i64", 0), (b.const("i64", count) if isinstance(count, int) else count) * columns
+        place = (self.batch * rows + row) * columns
+
+        def give(i: Value, mask: Value | None) -> None:
+            result = b.load(b.at(self.places["flat"], i, self.kind), self.many)
+            flat(result, nothing, nothing, place + i, lanes, mask)
+
+        whole = total - total % lanes
+        with b.loop(whole, step=lanes) as i:
+            give(i, None)
+        with b.when(whole.lt(total)):
+            give(whole, b.first_lanes(total - whole, lanes))
 
     def _column(self, unit: Value) -> tuple[list[Value], Value, Value, Value | None]:
         """Of a vector of columns: its index along the outer axes, its place along the last one, its first flat column,
@@ -290,6 +326,22 @@ class Piece:
             if whole and width == self.widths[0] and self.rest_panel is not None:
                 masks = [None] * width  # the columns end in a panel of the other size
             tile = Tile(height, width)
+            crowded = height * width + width + 2 >= processor().registers and self.layout.depth >= DEEP
+            if crowded and not any(masks):
+                beside = self.plan.packed or whole
+                call_tile(
+                    b,
+                    self.problem.dtype,
+                    plan.lanes,
+                    tile,
+                    inner,
+                    place,
+                    step,
+                    rights[:1] if beside else rights,
+                    area,
+                    pitch,
+                )
+                return
             results = emit_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, rights, masks)
             for r, row in enumerate(results):
                 for v, result in enumerate(row):
@@ -361,6 +413,10 @@ class TurnedPiece(Piece):
         with _range(b, 0, _either_of(b, self.rest_panel, self.widths)) as v:
             _, place, row, _ = self._column(self.first_unit + v)
             count: Any = _least(stretch - place, lanes) if stretch % lanes else lanes
+            if self.flat is not None:
+                self._collect(b.at(self.places["tile"], v * lanes, self.kind), pitch)
+                self._hand_over_flat(row, count, rows)
+                return
             with b.loop(height, step=lanes) as j:
                 corner = b.at(b.at(self.places["tile"], j * pitch, self.kind), v * lanes, self.kind)
                 square, turned = packing.even_offsets(b, lanes, pitch), self.places["turned"]
@@ -369,6 +425,19 @@ class TurnedPiece(Piece):
                 with b.loop(count) as i:
                     result = b.load(b.at(self.places["turned"], i * lanes, self.kind), self.many)
                     self._hand_over(result, row + i, first + j, mask)
+
+    def _collect(self, area: Value, pitch: int) -> None:
+        """Transpose a vector's worth of results, which become rows without a gap.
+
+        What is longer than its row writes over the beginning of the next one, which comes later: from the last block
+        to the first.
+        """
+        b, lanes, rows = self.b, self.plan.lanes, self.problem.sizes[1]
+        square, blocks = packing.even_offsets(b, lanes, pitch), -(-rows // lanes)
+        with b.loop(blocks) as k:
+            j = (b.const("i64", blocks - 1) - k) * lanes
+            corner, to = b.at(area, j * pitch, self.kind), b.at(self.places["flat"], j, self.kind)
+            packing.emit_transposed(b, self.kind, lanes, corner, square, to, rows, b.const("i64", lanes))
 
 
 class DotsPiece(Piece):

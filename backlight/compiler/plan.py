@@ -22,6 +22,8 @@ from backlight.primitive import REGISTRY
 __all__ = ["Group", "Member", "Plan", "Tensor", "Uncompilable", "constant", "expanded"]
 
 SHARED = 3.0  # what keeping a value is worth from which several others can be made
+LARGE = 256 << 10  # bytes: a value of this size has left the near caches when it is read …
+FAR = 8.0  # … and costs so many times as much to write and read
 PATIENCE = 32  # mappings in a chain that waits for its first reader
 LARGEST = 1200.0  # price of what runs together: beyond, translating takes longer than a pass over memory is worth
 
@@ -325,17 +327,16 @@ class Plan:
             prices[each] = inf
             before = len(leaves)
             prices[each] = price(source.kernel) + sum(map(visit, source.inputs))
-            if each is tensor or prices[each] < TRAFFIC:
+            if each is tensor or prices[each] < TRAFFIC * _distance(each):
                 order.append(each)
                 return prices[each]
             del leaves[before:]
             leaves.append(view)
-            return TRAFFIC
+            return TRAFFIC * _distance(each)
 
         leaves: list[View] = []
-        if visit(View(tensor, 0, contiguous(tensor.size))) >= TRAFFIC + SHARED or not _fits(
-            group, [v.digits for v in leaves]
-        ):
+        most = TRAFFIC * _distance(tensor) + SHARED
+        if visit(View(tensor, 0, contiguous(tensor.size))) >= most or not _fits(group, [v.digits for v in leaves]):
             return None
         for view in leaves:
             self.store(view.tensor)
@@ -514,6 +515,11 @@ def _one_stride(digits: Any, inner: int) -> bool:
     if n % inner == 0 or inner == 1:
         return True
     return stride == 0 and len(digits) == 1
+
+
+def _distance(tensor: Tensor) -> float:
+    """How many times as much ``tensor`` costs to write and read as one that stays in the near caches."""
+    return FAR if tensor.nbytes >= LARGE else 1.0
 
 
 def constant(value: Any, node: Node | None = None) -> View:

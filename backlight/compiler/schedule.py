@@ -27,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 ALIGN = 64
+FLAT = 16 << 10  # bytes of results that are collected
 
 
 # -- The problem ---------------------------------------------------------------------------------------------------
@@ -139,6 +140,7 @@ class Layout(NamedTuple):
     panel: int  #: elements from one packed panel to the next, which has rows of its own; or 0
     left_tile: int  #: elements from one packed tile of the left operand to the next
     table: bool  #: whether the offsets of the columns are written down
+    flat: bool  #: whether results can be handed over row after row without a gap, though rows are no whole vectors
     places: dict[str, int]
     size: int
 
@@ -244,13 +246,22 @@ def layout_of(product: Product, plan: Schedule) -> Layout:
     if table and (plan.packed or plan.dots):
         room("table", (columns + plan.lanes * vectors) * 8)
     row_blocks = -(-row_units // max(1, block))
+    if plan.turned:  # rows to the outside are columns here
+        many = plan.lanes * rows
+        flat = row_blocks == 1 and rows % plan.lanes > 0
+    else:
+        many = -(-row_blocks // plan.cuts[1]) * plan.tile.rows * columns
+        flat = column_panels == 1 and columns % plan.lanes > 0 and len(problem.rows) <= 1 and not plan.dots
+    flat = flat and (plan.packed or len(problem.columns) <= 1) and many * item <= FLAT
+    if flat:
+        room("flat", (many + vectors * plan.lanes) * item)
     if plan.tiled:
         room("left", min(row_units, -(-row_blocks // plan.cuts[1]) * block) * left_tile * item)
     if plan.packed:
         room("right", (max(depth * pitch, plan.panels * panel) + margin + beyond) * item)
     return Layout(
         problem, left, right, left_pad, right_pad, along, row_parts, row_units, block, row_blocks, units, panel_parts,
-        column_blocks, run, chunk, depth, pitch, margin, panel, left_tile, "table" in places, places, size,
+        column_blocks, run, chunk, depth, pitch, margin, panel, left_tile, "table" in places, flat, places, size,
     )  # fmt: skip
 
 

@@ -24,12 +24,24 @@ __all__ = [
 ]
 
 GRAIN = 8192  # elements that are worth a piece of their own
-PIECES = 64  # the most pieces a kernel is cut into
+PIECES = (
+    1,
+    2,
+    4,
+    8,
+    12,
+    16,
+    24,
+    32,
+    48,
+    64,
+)  # into so many pieces kernels are cut, which two or four threads share well
 
 
-def pieces_for(work: int, units: int) -> int:
-    """Into how many pieces ``work`` elements, which come in ``units``, are cut."""
-    return max(1, min(PIECES, work // GRAIN, units))
+def pieces_for(work: float, units: int, grain: int = GRAIN) -> int:
+    """Into how many pieces of about ``grain`` elements ``work`` is cut, which comes in ``units``."""
+    wanted = next((count for count in PIECES if count >= int(work // grain)), PIECES[-1])
+    return max(1, min(wanted, units))
 
 
 def share(piece: Value, pieces: int, count: int) -> tuple[Value, Value]:

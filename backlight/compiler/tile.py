@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import Function, Value, is_float, vector
 
-__all__ = ["InnerAxis", "Parts", "Tile", "emit_dots", "emit_tile", "totals"]
+__all__ = ["InnerAxis", "Parts", "Tile", "call_tile", "emit_dots", "emit_tile", "totals"]
 
 UNROLLED = 96  # multiply-adds for which a short loop is written out
 BUSY = 12  # multiply-adds in one step of a loop that hide its counting
@@ -147,6 +147,47 @@ def emit_tile(
 
     nest(inner, left, rights)
     return results.get()
+
+
+def call_tile(
+    b: Function,
+    dtype: Any,
+    lanes: int,
+    tile: Tile,
+    inner: Sequence[InnerAxis],
+    left: Value,
+    row_stride: int,
+    rights: Sequence[Value],
+    area: Value,
+    pitch: int,
+) -> None:
+    """The results of one tile, put into ``area``, rows ``pitch`` elements apart; one of ``rights`` stands for vectors
+    side by side.
+
+    A function of its own in the module: what surrounds the tile then takes none of its registers, and all products
+    with such tiles share it.
+    """
+    lengths = [axis.length for axis in inner if not isinstance(axis.length, int)]
+    known = [f"{axis.length if isinstance(axis.length, int) else 'n'}_{axis.left}_{axis.right}" for axis in inner]
+    name = f"k.tile.{dtype.str[1:]}.{lanes}.{tile.rows}x{tile.vectors}.{row_stride}.{len(rights)}.{pitch}." + ".".join(
+        known
+    )
+    name = name.replace("-", "m")
+    if b.module.first_use(name):
+        parameters = [("left", "ptr"), ("area", "ptr"), *((f"right{v}", "ptr") for v in range(len(rights)))]
+        f = b.module.function(name, parameters + [(f"n{k}", "i64") for k in range(len(lengths))])
+        given = iter([f[f"n{k}"] for k in range(len(lengths))])
+        axes = [axis if isinstance(axis.length, int) else axis._replace(length=next(given)) for axis in inner]
+        kind = memory_kind(dtype)
+        places = [f[f"right{v}"] for v in range(len(rights))]
+        if len(places) == 1:
+            places = [f.at(places[0], v * lanes, kind) for v in range(tile.vectors)]
+        results = emit_tile(f, dtype, lanes, tile, axes, f["left"], row_stride, places, [None] * tile.vectors)
+        for r, row in enumerate(results):
+            for v, result in enumerate(row):
+                f.store(result, f.at(f["area"], r * pitch + v * lanes, kind))
+        f.end()
+    b.call(name, "void", left, area, *rights, *lengths)
 
 
 class _Results:

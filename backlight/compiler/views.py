@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from backlight.primitive import Piece
 
-__all__ = ["Digits", "View", "contiguous", "over", "rearranged", "refined"]
+__all__ = ["Digits", "View", "contiguous", "distinct", "over", "rearranged", "refined"]
 
 Digits = tuple[tuple[int, int], ...]
 
@@ -150,3 +150,22 @@ def over(digits: Digits, lengths: Sequence[int]) -> tuple[int, ...]:
             length //= n
             stride *= n
     return tuple(reversed(strides))
+
+
+def distinct(views: Sequence[View], size: int) -> tuple[list[View], Digits]:
+    """Views of ``size`` elements without the repetitions that all of them have in common, and the digits with which
+    what is made of these elements stands for all of them.
+
+    >>> rows = View("x", 0, ((4, 1), (3, 0)))
+    >>> distinct([rows, rows], 12)
+    ([View(tensor='x', offset=0, digits=((4, 1),)), View(tensor='x', offset=0, digits=((4, 1),))], ((4, 1), (3, 0)))
+    """
+    lengths = refined(*(view.digits for view in views))
+    if lengths is None or prod(lengths) != size or all(view.is_scalar for view in views):
+        return list(views), contiguous(size)
+    strides = [over(view.digits, lengths) for view in views]
+    kept = [k for k in range(len(lengths)) if any(each[k] for each in strides)]
+    digits = [(n, prod(lengths[j] for j in kept if j > k) if k in kept else 0) for k, n in enumerate(lengths)]
+    pairs = zip(views, strides, strict=True)
+    few = [View(view.tensor, view.offset, tidy([(lengths[k], each[k]) for k in kept])) for view, each in pairs]
+    return few, tidy(digits)
