@@ -29,6 +29,7 @@ GRAIN = 4096  # elements that are worth a piece of their own …
 PLAIN = 8.0  # … where a mapping of this price is computed for each of them
 FETCHED = 16 << 10  # bytes that a product's members read and that are asked for before they are needed
 LINE = 64  # bytes of a line of the cache
+DEAR = 20.0  # price of members whose instructions wait for each other: two vectors at a time keep the units busy
 CHEAP = 3  # operations that are rather done again than their result kept
 
 
@@ -121,7 +122,8 @@ class RowKernel:
             views, rows, columns = self._core_views(views), 1, None
             rows = group.size
         self.space = Space(rows if columns else group.size, columns, views)
-        self.width = short(self.space.columns, width)
+        wide = 2 * width if group.price >= DEAR and self.space.columns % (2 * width) == 0 else width
+        self.width = short(self.space.columns, wide)
         self.chunk_count = -(-self.space.columns // self.width)
         self.has_folds = any(m.fold for m in group.members)
         self.unrolled = self.chunk_count <= UNROLLED and self.has_folds
@@ -502,6 +504,11 @@ class Edge:
             index.insert(0, flat % n if len(index) < len(self.rows) - 1 else flat)
             flat = flat // n
         return index
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors are best taken at once."""
+        return 2 if self.group.price >= DEAR else 1
 
     @property
     def fetched(self) -> list[View]:

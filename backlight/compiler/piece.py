@@ -9,7 +9,7 @@ from typing import Any
 
 from backlight.compiler import packing
 from backlight.compiler.expression import memory_kind
-from backlight.compiler.ir import Function, Value, vector
+from backlight.compiler.ir import Function, Value, lanes, vector
 from backlight.compiler.kernels import Access, Shape, merged
 from backlight.compiler.packing import Columns, Padding, Walk
 from backlight.compiler.processor import processor
@@ -374,18 +374,22 @@ class Piece:
     def _hand_over_tile(self) -> None:
         """Give what stands in the work area to ``finish``, a vector at a time."""
         b, plan = self.b, self.plan
+        beside = plan.packed or len(self.problem.columns) <= 1
+        whole = beside and self.problem.sizes[2] % plan.lanes == 0 and not any(n % 2 for n in self.widths)
+        together = getattr(self.finish, "vectors", 1) if whole else 1
         width = _either_of(b, self.rest_panel, self.widths)
-        with _range(b, 0, width) as v:
+        many = vector(self.kind, together * plan.lanes)
+        with b.loop(width, step=together) if together != width else nullcontext(b.const("i64", 0)) as v:
             line = b.at(self.places["tile"], v * plan.lanes, self.kind)
             _, _, column, mask = self._column(self.first_unit + v)
             with _range(b, 0, self.height) as r:
-                result = b.load(b.at(line, r * (self.vectors * plan.lanes), self.kind), self.many)
+                result = b.load(b.at(line, r * (self.vectors * plan.lanes), self.kind), many)
                 self._hand_over(result, self.first_row + r * self.row_weight, column, mask)
 
     def _hand_over(self, result: Value, row: Value, column: Value, mask: Value | None) -> None:
         if self.problem.dtype.kind == "b":
             result = result.ne(0)
-        self.finish(result, self.batch, row, column, self.plan.lanes, mask)
+        self.finish(result, self.batch, row, column, lanes(result.kind), mask)
 
 
 class TurnedPiece(Piece):
