@@ -57,6 +57,7 @@ ORDER = [
     "loops",
     "random",
     "compiler",
+    "optim",
     "explain",
     "data",
     "demo",

@@ -1,0 +1,59 @@
+"""Optimisers: a table of rules, Keras's classes on top of it, schedules, clipping, and L-BFGS.
+
+``rules`` holds the mathematics as pure functions; ``optimizer`` what all have in common and the pure step
+``stateless_apply``; ``optimizers`` the classes with Keras's names and defaults; ``lbfgs`` the one method that needs the
+whole loss and not only a gradient.
+"""
+
+from backlight.messages import MESSAGES
+from backlight.optim.texts import TEXTS
+
+MESSAGES.update(TEXTS)
+
+from backlight.optim import schedules  # noqa: E402  (the catalogue comes first)
+from backlight.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm  # noqa: E402
+from backlight.optim.optimizer import Optimizer  # noqa: E402
+from backlight.optim.optimizers import (  # noqa: E402
+    OPTIMIZERS,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Lamb,
+    Lion,
+    Muon,
+    Nadam,
+    RMSprop,
+    deserialize,
+    get,
+    serialize,
+)
+from backlight.optim.rules import RULES, transformation  # noqa: E402
+
+__all__ = [
+    "OPTIMIZERS",
+    "RULES",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lamb",
+    "Lion",
+    "Muon",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "clip_by_global_norm",
+    "clip_by_norm",
+    "clip_by_value",
+    "deserialize",
+    "get",
+    "global_norm",
+    "schedules",
+    "serialize",
+    "transformation",
+]
