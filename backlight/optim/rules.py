@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backlight.errors import ArgumentError, CallError, ShapeError, message
+from backlight.errors import ArgumentError, ShapeError, message
 from backlight.optim.clipping import cast, norm
 from backlight.trace import user_source
 
@@ -61,8 +61,8 @@ def _slots(*names: str) -> Callable[[Any, Any], Slots]:
 
 
 def _average(old: Any, new: Any, share: float) -> Any:
-    """``share · old + (1 - share) · new``, written so that an average equal to ``new`` stays what it is."""
-    return old + (new - old) * (1 - share)
+    """``share · old + (1 - share) · new``; as ``old + …(new - old)``, an average once infinite would be no number."""
+    return old * share + new * (1 - share)
 
 
 def _rate(t: Any, rate: Any, o: Any) -> dict[str, Any]:
@@ -400,8 +400,8 @@ def transformation(name: str, **options: Any) -> Transformation:
     >>> parameters[0].round(6)
     array([ 0.999, -1.001])
 
-    Raises ``ArgumentError`` for a name that is not in the table or an option out of its range, ``CallError`` for an
-    option that the rule does not have; ``update`` raises ``ShapeError`` where a gradient does not fit its parameter.
+    Raises ``ArgumentError`` for a name that is not in the table, an option that the rule does not have or that is out of
+    its range; ``update`` raises ``ShapeError`` where a gradient does not fit its parameter.
     """
     if name not in RULES:
         facts = {"came": repr(name), "names": ", ".join(RULES)}
@@ -410,7 +410,7 @@ def transformation(name: str, **options: Any) -> Transformation:
     unknown = [option for option in options if option not in rule.options]
     if unknown:
         facts = {"optimizer": name, "came": ", ".join(unknown), "names": ", ".join(rule.options) or "-"}
-        raise CallError(message("optim_option", str(user_source() or ""), **facts))
+        raise ArgumentError(message("optim_option", str(user_source() or ""), **facts))
     check_options(name, options, rule.options)
     o = SimpleNamespace(**{option: default for option, (default, _) in rule.options.items()} | options)
 

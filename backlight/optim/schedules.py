@@ -285,10 +285,12 @@ class CosineDecayRestarts(LearningRateSchedule):
             period = np.floor(share)
             share = share - period
         else:
-            # Period i begins at (t_mulⁱ - 1) / (t_mul - 1). The logarithm only guesses: it may be off by a rounding.
+            # Period i begins at (t_mulⁱ - 1) / (t_mul - 1). The logarithm only guesses i, and that start is rounded too.
             period = np.round(np.log1p(share * (t_mul - 1)) / math.log(t_mul))
-            period = np.where((np.power(t_mul, period) - 1) / (t_mul - 1) > share, period - 1, period)
-            share = (share - (np.power(t_mul, period) - 1) / (t_mul - 1)) / np.power(t_mul, period)
+            start = (np.power(t_mul, period) - 1) / (t_mul - 1)
+            period = np.where(start * (1 - 1e-12) > share, period - 1, period)
+            start = (np.power(t_mul, period) - 1) / (t_mul - 1)
+            share = np.maximum(share - start, 0.0) / np.power(t_mul, period)
         fall = (1 - self.alpha) * np.power(self.m_mul, period) * 0.5 * (1 + np.cos(math.pi * share))
         return self.initial_learning_rate * (fall + self.alpha)
 
