@@ -267,7 +267,7 @@ RATES = {"sgd": 0.1, "adadelta": 10.0, "lion": 0.01, "lamb": 0.05, "muon": 0.2, 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
 def test_a_quadratic_is_minimised(name: str, options: dict[str, Any]) -> None:
-    """f(p) = ½ Σ c p², started at f = 3.75, ends well below a hundredth of it; the rate falls so that nothing circles."""
+    """f(p) = ½ Σ c p², started at 3.25, ends below a hundredth of it; the rate falls so that nothing circles."""
     c = np.array([[1.0, 2.0], [0.5, 1.5]])
     init, update = transformation(name, **options)
     parameters = [np.array([[1.0, -1.0], [2.0, -1.0]])]

@@ -1,4 +1,4 @@
-"""Schedules against their closed forms, step by step in plain Python; traced, in arrays, and from their configuration."""
+"""Schedules against their closed forms, step by step in plain Python; in arrays, compiled, and made again."""
 
 from __future__ import annotations
 

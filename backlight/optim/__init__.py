@@ -12,6 +12,7 @@ MESSAGES.update(TEXTS)
 
 from backlight.optim import schedules  # noqa: E402  (the catalogue comes first)
 from backlight.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm  # noqa: E402
+from backlight.optim.lbfgs import LBFGS, Minimum, minimize  # noqa: E402
 from backlight.optim.optimizer import Optimizer  # noqa: E402
 from backlight.optim.optimizers import (  # noqa: E402
     OPTIMIZERS,
@@ -33,6 +34,7 @@ from backlight.optim.optimizers import (  # noqa: E402
 from backlight.optim.rules import RULES, transformation  # noqa: E402
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "RULES",
     "SGD",
@@ -43,6 +45,7 @@ __all__ = [
     "Adamax",
     "Lamb",
     "Lion",
+    "Minimum",
     "Muon",
     "Nadam",
     "Optimizer",
@@ -53,6 +56,7 @@ __all__ = [
     "deserialize",
     "get",
     "global_norm",
+    "minimize",
     "schedules",
     "serialize",
     "transformation",

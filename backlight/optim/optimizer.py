@@ -29,7 +29,7 @@ from backlight.optim.variable import StateVariable, check_dtype, check_variable,
 from backlight.trace import user_source
 from backlight.tree import flatten, flatten_like, unflatten
 
-__all__ = ["COMMON", "Optimizer"]
+__all__ = ["COMMON", "Optimizer", "State"]
 
 State = dict[str, Any]
 
@@ -114,10 +114,10 @@ class Optimizer:
         rate, name = options.pop("learning_rate"), options.pop("name")
         check_options(kind, options, self.arguments)
         for key in ("ema_overwrite_frequency", "gradient_accumulation_steps"):
-            if options[key] is not None and not isinstance(options[key], int | np.integer):
+            if options.get(key) is not None and not isinstance(options[key], int | np.integer):
                 facts = {"optimizer": kind, "name": key, "came": repr(options[key]), "expected": "1, 2, 3, …"}
                 raise ArgumentError(message("optim_range", where, **facts))
-        limits = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if options[key] is not None]
+        limits = [key for key in ("clipnorm", "clipvalue", "global_clipnorm") if options.get(key) is not None]
         if len(limits) > 1:
             raise ArgumentError(message("optim_limits", where, optimizer=kind, came=", ".join(limits)))
         for key, value in options.items():
@@ -268,7 +268,8 @@ class Optimizer:
         found = {key: value for key, value in self._state.items() if key in SCALARS}
         found = {"iteration" if key == "iterations" else key: value for key, value in found.items()}
         for key in ("average", "accumulator"):
-            found |= {f"{name}_{key}": x for name, x in zip(names, self._state.get(key, ()), strict=False)}
+            word = "gradient_accumulator" if key == "accumulator" else key
+            found |= {f"{name}_{word}": x for name, x in zip(names, self._state.get(key, ()), strict=False)}
         for name, slots in zip(names, self._state.get("slots", ()), strict=False):
             found |= {f"{name}_{key}": x for key, x in slots.items()}
         return [StateVariable(f"{self.name}/{key}", value) for key, value in found.items()]
@@ -443,6 +444,8 @@ class Optimizer:
         if len(gradients) != len(variables):
             facts = {"optimizer": kind, "came": len(gradients), "expected": len(variables)}
             raise ArgumentError(message("optim_count", where, **facts))
+        if len({id(variable) for variable in variables}) < len(variables):
+            raise ArgumentError(message("optim_twice", where, optimizer=kind))
         if all(g is None for g in gradients):
             raise ArgumentError(message("optim_no_gradients", where, optimizer=kind))
         if is_tracing() and not isinstance(self._state["iterations"], Array):

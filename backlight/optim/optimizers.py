@@ -10,11 +10,13 @@ import numpy as np
 
 from backlight.errors import ArgumentError, message
 from backlight.optim.clipping import cast
+from backlight.optim.lbfgs import LBFGS
 from backlight.optim.optimizer import COMMON, Optimizer
 from backlight.optim.rules import ANY, MOMENTUM, NOT_NEGATIVE, POSITIVE, RULES, SHARE
 from backlight.trace import user_source
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "Adadelta",
@@ -251,7 +253,7 @@ class Muon(
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     each.__name__.lower(): each
-    for each in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam, Lion, Lamb, Muon)
+    for each in (SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam, Lion, Lamb, Muon, LBFGS)
 }
 """Every optimiser by its name, in small letters."""
 

@@ -31,6 +31,7 @@ MOMENTUM: Range = (0.0, 1.0, "[]")
 POSITIVE: Range = (0.0, np.inf, "()")
 NOT_NEGATIVE: Range = (0.0, np.inf, "[)")
 ANY: Range = (-np.inf, np.inf, "()")
+MAY_BE_NONE = ("weight_decay", "adam_weight_decay", "rms_rate")  # though their defaults are numbers
 
 
 class Rule(NamedTuple):
@@ -340,13 +341,13 @@ RULES: dict[str, Rule] = {
 
 
 def check_options(name: str, given: dict[str, Any], allowed: dict[str, tuple[Any, Range | None]]) -> None:
-    """Whether every option lies in its range; ``None`` stands where the default is ``None`` or Muon's scale.
+    """Whether every option lies in its range; ``None`` switches off what it can.
 
     Raises ``ArgumentError`` naming the option, what came and what is allowed.
     """
     for option, value in given.items():
         default, limits = allowed[option]
-        if value is None and (default is None or option == "rms_rate"):
+        if value is None and (default is None or option in MAY_BE_NONE):
             continue
         if limits is None:
             good, expected = isinstance(value, bool | np.bool_), "True / False"
@@ -400,8 +401,8 @@ def transformation(name: str, **options: Any) -> Transformation:
     >>> parameters[0].round(6)
     array([ 0.999, -1.001])
 
-    Raises ``ArgumentError`` for a name that is not in the table, an option that the rule does not have or that is out of
-    its range; ``update`` raises ``ShapeError`` where a gradient does not fit its parameter.
+    Raises ``ArgumentError`` for a name that is not in the table, an option that the rule does not have or that is out
+    of its range; ``update`` raises ``ShapeError`` where a gradient does not fit its parameter.
     """
     if name not in RULES:
         facts = {"came": repr(name), "names": ", ".join(RULES)}

@@ -285,7 +285,7 @@ class CosineDecayRestarts(LearningRateSchedule):
             period = np.floor(share)
             share = share - period
         else:
-            # Period i begins at (t_mulⁱ - 1) / (t_mul - 1). The logarithm only guesses i, and that start is rounded too.
+            # Period i begins at (t_mulⁱ - 1) / (t_mul - 1). The logarithm guesses i; that start is rounded too.
             period = np.round(np.log1p(share * (t_mul - 1)) / math.log(t_mul))
             start = (np.power(t_mul, period) - 1) / (t_mul - 1)
             period = np.where(start * (1 - 1e-12) > share, period - 1, period)

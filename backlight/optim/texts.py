@@ -88,6 +88,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Write instead: the gradients and parameters that belong together, in the same order.",
         "{optimizer}：给出了 {came} 个，而参数有 {expected} 个。\n应为：每个参数一个。\n改写为：按同样的顺序给出对应的梯度和参数。",
     ),
+    "optim_twice": (
+        "{optimizer}: the same variable came twice in one step.\nExpected: every variable once, with its whole gradient.\n"
+        "Write instead: one pair (g1 + g2, variable), if the gradients are meant to be added.",
+        "{optimizer}：同一步中同一个变量出现了两次。\n应为：每个变量一次，并带有完整的梯度。\n"
+        "改写为：若梯度应当相加，用一对 (g1 + g2, variable)。",
+    ),
     "optim_no_gradients": (
         "{optimizer}: there is no gradient for any variable.\nExpected: at least one that is not None.\n"
         "Write instead: take the gradient of a loss that is computed from these variables, inside the tape.",
@@ -133,11 +139,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Write instead: optimizer.minimize(loss, variables) or backlight.optim.minimize(loss, parameters).",
         "{optimizer} 通过计算损失来选择步长，因此只有梯度是不够的。\n"
         "改写为：optimizer.minimize(loss, variables) 或 backlight.optim.minimize(loss, parameters)。",
-    ),
-    "optim_objective": (
-        "minimize: the function returned {came}.\nExpected: one real number, the loss.\n"
-        "Write instead: return np.mean(...) or np.sum(...).",
-        "minimize：函数返回了 {came}。\n应为：一个实数，即损失。\n改写为：return np.mean(...) 或 np.sum(...)。",
     ),
     "optim_start": (
         "minimize: at the starting point the loss is {value} and the norm of its gradient {norm}.\n"
