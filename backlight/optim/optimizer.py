@@ -59,7 +59,7 @@ class Leaf(NamedTuple):
 
 class Optimizer:
     """The base of all optimisers. A subclass names a row of ``RULES`` and the default of its rate:
-    ``class Adam(Optimizer, rule="adam", rate=0.001)``.
+    ``class Adam(Optimizer, rule="adam", rate=0.001)``. For a rule of your own, put it into ``RULES`` first.
 
     A variable is any object with ``value``, ``assign``, ``name``, ``shape`` and ``dtype``, or a NumPy array, which is
     changed in place. ``learning_rate`` is a number, a schedule, or a function without arguments.
@@ -94,6 +94,8 @@ class Optimizer:
     def __init__(self, *values: Any, **named: Any) -> None:
         kind = type(self).__name__
         where = str(user_source() or "")
+        if not self.rule:
+            raise ArgumentError(message("optim_unknown", where, came=kind, names=", ".join(RULES)))
         unknown = [key for key in named if key not in self.arguments]
         if unknown:
             facts = {"optimizer": kind, "came": ", ".join(unknown), "names": ", ".join(self.arguments)}
@@ -133,6 +135,12 @@ class Optimizer:
         self._pattern: re.Pattern[str] | None = None
         self.built = False
         self.learning_rate = rate
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        """After copying or unpickling: the copies of the variables have other identities."""
+        self.__dict__.update(kept)
+        self._places = {id(variable): number for number, variable in enumerate(self._variables)}
+        self._excluded = {id(variable) for variable in self._kept_alive}
 
     def __repr__(self) -> str:
         rate = self._schedule if self._schedule is not None else float(plain(self._state["learning_rate"]))
@@ -252,8 +260,9 @@ class Optimizer:
         except ArgumentError as error:
             raise ArgumentError(message("optim_state", where, optimizer=kind, problem=error)) from None
         for new, old, name in zip(given, leaves, labels(structure, "state"), strict=True):
-            if np.shape(new) != np.shape(old):
-                problem = f"{name}: {np.shape(new)} != {np.shape(old)}"
+            new = new if hasattr(new, "dtype") else np.asarray(new)
+            if new.shape != old.shape or not np.can_cast(new.dtype, old.dtype, "same_kind"):
+                problem = f"{name}: {new.dtype} {new.shape} != {old.dtype} {old.shape}"
                 raise ArgumentError(message("optim_state", where, optimizer=kind, problem=problem))
         if any(isinstance(each, Array) for each in (*given, *leaves)):
             self._state = unflatten(structure, given)
@@ -264,15 +273,15 @@ class Optimizer:
     @property
     def variables(self) -> list[StateVariable]:
         """Every array of the state by a name, as Keras lists them."""
+        words = {"iterations": "iteration", "accumulator": "gradient_accumulator"}
         names = [leaf.name for leaf in self._leaves]
-        found = {key: value for key, value in self._state.items() if key in SCALARS}
-        found = {"iteration" if key == "iterations" else key: value for key, value in found.items()}
+        found = [(words.get(key, key), self._state[key]) for key in SCALARS if key in self._state]
         for key in ("average", "accumulator"):
-            word = "gradient_accumulator" if key == "accumulator" else key
-            found |= {f"{name}_{word}": x for name, x in zip(names, self._state.get(key, ()), strict=False)}
+            values = self._state.get(key, ())
+            found += [(f"{name}_{words.get(key, key)}", x) for name, x in zip(names, values, strict=False)]
         for name, slots in zip(names, self._state.get("slots", ()), strict=False):
-            found |= {f"{name}_{key}": x for key, x in slots.items()}
-        return [StateVariable(f"{self.name}/{key}", value) for key, value in found.items()]
+            found += [(f"{name}_{key}", x) for key, x in slots.items()]
+        return [StateVariable(f"{self.name}/{name}", value) for name, value in found]
 
     # -- Which parameter is treated how ----------------------------------------------------------------------------
 
@@ -281,14 +290,18 @@ class Optimizer:
     ) -> None:
         """No weight decay for these variables, nor for those in whose name one of ``var_names`` (patterns) is found.
 
-        Raises ``ArgumentError`` once the optimiser is built.
+        Raises ``ArgumentError`` once the optimiser is built, or for something that is no pattern.
         """
         if self.built:
             raise ArgumentError(message("optim_built", str(user_source() or ""), optimizer=type(self).__name__))
         self._kept_alive = list(var_list or ())
         self._excluded = {id(variable) for variable in self._kept_alive}
         patterns = sorted(set(var_names or ()))
-        self._pattern = re.compile("|".join(patterns)) if patterns else None
+        try:
+            self._pattern = re.compile("|".join(patterns)) if patterns else None
+        except (re.error, TypeError) as error:
+            facts = {"optimizer": type(self).__name__, "name": "var_names", "came": repr(patterns), "expected": error}
+            raise ArgumentError(message("optim_range", str(user_source() or ""), **facts)) from None
 
     def _leaf(self, path: str, name: str, variable: Any) -> Leaf:
         named = self._pattern is not None and self._pattern.search(name) is not None
