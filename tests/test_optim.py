@@ -219,6 +219,15 @@ def test_what_a_step_gives_is_not_what_it_was_given() -> None:
     assert not any(np.shares_memory(w.value, leaf) for leaf in flatten(optimizer.state)[0])
 
 
+def test_the_end_of_training_lends_no_memory() -> None:
+    variable = Variable(np.ones(2), "w")
+    variable.assign = lambda value: setattr(variable, "value", value)  # one that keeps what it is given
+    optimizer = SGD(0.5, use_ema=True)
+    optimizer.apply_gradients([(np.ones(2), variable)])
+    optimizer.finalize_variable_values([variable])
+    assert not np.shares_memory(variable.value, optimizer.state["average"][0])
+
+
 # -- The rate --------------------------------------------------------------------------------------------------------
 
 
@@ -250,7 +259,7 @@ def test_the_rate_that_is_set_is_used() -> None:
     assert w == 5.75
 
 
-# -- Accumulation, averages, decay -----------------------------------------------------------------------------------
+# -- Clipping, accumulation, averages, decay -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -268,6 +277,22 @@ def test_accumulated_steps_are_one_step_with_the_mean(name: str, options: dict[s
     assert all(not np.any(total) for total in state["accumulator"])
     between, _ = after(made(name, gradient_accumulation_steps=every, **options), steps[: every - 1])
     assert_near(between, parameters(), 0)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(
+    ("limit", "clip"),
+    [
+        ("clipnorm", optim.clip_by_norm),
+        ("clipvalue", optim.clip_by_value),
+        ("global_clipnorm", optim.clip_by_global_norm),
+    ],
+)
+def test_clipped_steps_are_steps_of_clipped_gradients(name: str, limit: str, clip: Any) -> None:
+    steps = gradients(3)
+    got, _ = after(made(name, **{limit: 0.3}), steps)
+    expected, _ = after(made(name), [dict(zip(g, clip(list(g.values()), 0.3), strict=True)) for g in steps])
+    assert_near(got, expected, 1e-12)
 
 
 def test_iterations_count_moves() -> None:

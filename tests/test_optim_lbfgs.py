@@ -90,6 +90,24 @@ def test_the_search_fulfils_the_strong_conditions(name: str, first: float) -> No
     assert abs(found.slope) <= 0.9 * abs(start.slope)
 
 
+def test_the_search_turns_back_where_it_goes_up_again() -> None:
+    """At 1.95 the parabola is lower than at 0, but steep the other way: the minimum lies before."""
+
+    def at(length: float) -> _Point:
+        return _Point(length, (length - 1) ** 2, 2 * (length - 1), np.array([length]), np.array([0.0]))
+
+    assert _search(at, at(0.0), 1.95).length == pytest.approx(1.0)
+
+
+def test_a_loss_without_a_bottom_stays_a_number() -> None:
+    found = minimize(lambda x: np.sum(np.log(x)), np.array([1.0]))
+    assert np.isfinite(found.value)
+    assert 0 < found.parameters[0] < 1
+    endless = minimize(lambda x: np.sum(x), np.array([1.0]), max_iterations=20)
+    assert endless.value < -1e6
+    assert not endless.converged
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_a_logistic_regression(dtype: Any, jit_compile: bool) -> None:

@@ -226,6 +226,19 @@ def test_float32_stays_float32_and_near(name: str, options: dict[str, Any]) -> N
         assert {array.dtype for own in slots for array in own.values()} <= {np.dtype(np.float32)}
 
 
+@pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
+def test_the_parameter_decides_the_dtype(name: str, options: dict[str, Any]) -> None:
+    init, update = transformation(name, **options)
+    start = [np.ones((2, 3), np.float32)]
+    gradient = np.array([[0.1, 0.2, -0.3], [1.0, 2.0, 3.0]])
+    slots = init(start)
+    wide, own = update([gradient], slots, start, 0, np.float64(0.1))
+    single, same = update([gradient.astype(np.float32)], slots, start, 0, 0.1)
+    assert wide[0].dtype == np.float32
+    np.testing.assert_array_equal(wide[0], single[0])
+    assert all(own[0][key].dtype == same[0][key].dtype == np.float32 for key in same[0])
+
+
 def test_every_rule_has_a_formula_and_a_class() -> None:
     assert set(FORMULAS) == set(RULES) == {name for name in OPTIMIZERS if name in RULES}
     for rule in RULES.values():
