@@ -64,10 +64,10 @@ class Native:
         self._timed: Machine | None = None
         self._seconds = inf  # that the last run took
         self._lock = threading.Lock()
-        self._arena = ctypes.create_string_buffer(self.built.arena + ALIGN)
+        self._arena = np.empty(self.built.arena + ALIGN, np.uint8)
         ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
         self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
-        self._table[0] = -(-ctypes.addressof(self._arena) // ALIGN) * ALIGN
+        self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
         for k, value in enumerate(constants):
             self._table[1 + ends + k] = address(value)
 
