@@ -338,18 +338,8 @@ class Piece:
             crowded = height * width + width + 2 >= processor().registers and self.layout.depth >= DEEP
             if crowded and not any(masks):
                 beside = self.plan.packed or whole
-                call_tile(
-                    b,
-                    self.problem.dtype,
-                    plan.lanes,
-                    tile,
-                    inner,
-                    place,
-                    step,
-                    rights[:1] if beside else rights,
-                    area,
-                    pitch,
-                )
+                ends = rights[:1] if beside else rights
+                call_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, ends, area, pitch)
                 return
             results = emit_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, rights, masks)
             for r, row in enumerate(results):
@@ -386,6 +376,7 @@ class Piece:
             sides.append((problem.left, nb + ni, {nb + axis: i for axis, i in self.row_index.items()}))
         if layout.right_pad is not None and self.column_index:
             sides.append((problem.right, nb, {nb + nk + axis: i for axis, i in enumerate(self.column_index)}))
+        done: set[int] = set()
         for access, start, fixed in sides:
             for bound in access.bounds:
                 moving = [k for k, stride in enumerate(bound.strides) if stride]
@@ -394,14 +385,13 @@ class Piece:
                 if len(moving) != 2 or len(inner) != 1 or len(outer) != 1 or abs(bound.strides[inner[0]]) != 1:
                     continue
                 axis = inner[0] - start
-                if axis == 0 and self.plan.splits > 1:
+                if axis in done or (axis == 0 and self.plan.splits > 1):
                     continue
+                done.add(axis)
                 at = fixed[outer[0]] * bound.strides[outer[0]] + bound.offset
                 low, high = (at - bound.size + 1, at + 1) if bound.strides[inner[0]] < 0 else (-at, -at + bound.size)
                 length = problem.inner[axis]
-                first = low.gt(0).select(low, 0)
-                first = _least(first, length)
-                last = _least(high, length)
+                first, last = _least(low.gt(0).select(low, 0), length), _least(high, length)
                 yield axis, first, last.gt(first).select(last, first)
 
     def _fetch(self, height: Any) -> None:
