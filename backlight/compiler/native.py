@@ -97,7 +97,7 @@ class Native:
     def _make(self) -> Built:
         made, program, in_place = self.planned
         best = [1] if made is None else worthwhile(program, THREADS)
-        return Built(program.constants, program.arena, program.scratch, in_place, best)
+        return Built(program.constants, program.arena + program.counters, program.scratch, in_place, best)
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs, which must have the shapes and dtypes of the graph's.

@@ -44,6 +44,7 @@ class Program:
     kernels: list[tuple[Group, Kernel]] = field(default_factory=list)
     times: list[int] = field(default_factory=list)  # how often each of them runs
     barriers: int = 0  # how often threads wait for each other
+    counters: int = 0  # bytes behind the arena, for who has taken what
 
 
 # -- Memory --------------------------------------------------------------------------------------------------------
@@ -376,8 +377,8 @@ class _Writer:
                 b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
         text = f"{barrier_text()}{take_text()}@takes = internal constant i64 {self.takes}\n{self.module}"
-        size = -(-size // LINE) * LINE + self.takes * TAKERS * LINE
-        return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers)
+        counters = self.takes * TAKERS * LINE + LINE
+        return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers, counters)
 
     def collect(self, plan: Plan) -> None:
         """Number the constants."""
