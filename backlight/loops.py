@@ -48,17 +48,22 @@ class Back(NamedTuple):
     sums: int
 
 
-class Body(Executor):
-    """One step of a loop: a graph from (carry…, x…, captured…) to (carry…, y…, term…), ready to run many times."""
+class Body:
+    """One step of a loop: a graph from (carry…, x…, captured…) to (carry…, y…, term…), which can run many times."""
 
-    __slots__ = ("_backward", "_batched", "graph")
+    __slots__ = ("_backward", "_batched", "_executor", "graph")
     __hash__ = None  # type: ignore[assignment]  # made anew for every trace: no key to remember anything by
 
     def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
         self.graph = graph
+        self._executor: Executor | None = None  # not needed where the loop is compiled
         self._backward: dict[Any, Back | None] = {}
         self._batched: dict[Any, Body] = {}
+
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        if self._executor is None:
+            self._executor = Executor(self.graph)
+        return self._executor(*inputs)
 
     def __repr__(self) -> str:
         return f"<body of {len(self.graph)} nodes>"

@@ -14,7 +14,7 @@ import numpy as np
 
 from backlight.errors import ArgumentError, message
 
-__all__ = ["Structure", "flatten", "flatten_like", "tree_map", "unflatten"]
+__all__ = ["Structure", "flatten", "flatten_like", "leaves_of", "tree_map", "unflatten"]
 
 
 class Structure(NamedTuple):
@@ -126,6 +126,36 @@ def _unflatten(structure: Structure, leaves: Iterator[Any]) -> Any:
             object.__setattr__(made, key, member)
         return made
     return kind._make(members) if hasattr(kind, "_make") else kind(members)
+
+
+def leaves_of(tree: Any, structure: Structure | None) -> list[Any] | None:
+    """The leaves of ``tree``, or nothing where it is not nested in tuples, lists and dictionaries just like this.
+
+    Quicker than ``flatten``, and less thorough: what stands where a leaf did counts as a leaf.
+
+    >>> leaves_of({"w": 1.0, "b": [2.0]}, flatten({"w": 0.0, "b": [0.0]})[1])
+    [1.0, 2.0]
+    """
+    leaves: list[Any] = []
+    return leaves if structure is not None and _collected(tree, structure, leaves) else None
+
+
+def _collected(tree: Any, structure: Structure, leaves: list[Any]) -> bool:
+    kind, keys, members, _ = structure
+    if type(tree) is not kind or len(tree) != len(members):
+        return False
+    if kind is dict:
+        if tuple(tree) != keys:
+            return False
+        tree = tree.values()
+    elif kind is not tuple and kind is not list:
+        return False
+    for part, member in zip(tree, members, strict=True):
+        if member is LEAF:
+            leaves.append(part)
+        elif not _collected(part, member, leaves):
+            return False
+    return True
 
 
 def flatten_like(tree: Any, structure: Structure, what: str, where: str = "") -> list[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -175,6 +177,54 @@ def test_data_that_is_the_state_is_what_it_was_before(ways: str) -> None:
     state = np.ones(4)
     Epoch(lambda s, i, x: (s + x[i], None))(state, STEPS, state)
     np.testing.assert_array_equal(state, np.full(4, 4.0))
+
+
+def test_arrays_that_take_the_place_of_those_of_the_last_call() -> None:
+    epoch = Epoch(lambda s, i, x: ({"w": s["w"] + x[i]}, None))
+    x, state = np.array([1.0, 2.0, 4.0]), {"w": np.zeros(2)}
+    first = state["w"]
+    for _ in range(2):
+        epoch(state, np.arange(3), x)
+    state["w"] = np.zeros(2)
+    epoch(state, np.arange(3), x)
+    np.testing.assert_array_equal(first, [14.0, 14.0])
+    np.testing.assert_array_equal(state["w"], [7.0, 7.0])
+    x[:] = 10.0  # the same array with other numbers
+    epoch(state, np.arange(3), x)
+    epoch(state, np.arange(3), np.ones(3))
+    np.testing.assert_array_equal(state["w"], [40.0, 40.0])
+    state["w"].shape = (1, 2)
+    epoch(state, np.arange(3), x)
+    assert state["w"].shape == (1, 2)
+    np.testing.assert_array_equal(state["w"], [[70.0, 70.0]])
+    state["w"].flags.writeable = False
+    with pytest.raises(ArgumentError, match="read-only"):
+        epoch(state, np.arange(3), x)
+
+
+def test_what_is_trained_on_can_be_let_go() -> None:
+    epoch, state, x = Epoch(lambda s, i, x: (s + x[i], None)), np.zeros(2), np.ones((3, 2))
+    epoch(state, np.arange(3), x)
+    gone = weakref.ref(x)
+    del x
+    assert gone() is None
+
+
+def test_one_epoch_in_several_threads() -> None:
+    epoch = Epoch(lambda s, i, x: (s + x[i], None), threads=1)
+    states, data = [np.zeros(3) for _ in range(4)], [np.full(5, float(k)) for k in range(4)]
+
+    def work(k: int) -> None:
+        for _ in range(50):
+            epoch(states[k], np.arange(5), data[k])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    for k, state in enumerate(states):
+        np.testing.assert_array_equal(state, np.full(3, 250.0 * k))
 
 
 # -- Errors --------------------------------------------------------------------------------------------------------

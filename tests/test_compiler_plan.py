@@ -144,3 +144,34 @@ def test_a_long_chain_is_cut_and_no_recursion_breaks() -> None:
         return x
 
     assert 1 <= len(kernels(chain, numbers(64, 8))) <= 20
+
+
+def test_behind_a_rectifier_zero_still_wins_against_anything() -> None:
+    x, g = np.meshgrid(F([1, -1, 0, -0.0, np.nan, np.inf, -np.inf]), F([1, -2, 0, np.inf, np.nan]))
+    gradient = backlight.grad(lambda x, g: np.sum(backlight.relu(x) * g))
+    with np.errstate(all="ignore"):
+        expected = gradient(x, g)
+    np.testing.assert_array_equal(native_of(gradient, x, g)([x, g])[0], expected)
+
+
+def test_what_is_the_same_along_a_row_is_computed_once_for_it() -> None:
+    def normalised(x: Any) -> Any:
+        return x * np.broadcast_to(1 / np.sqrt(np.mean(x * x, axis=1, keepdims=True)), x.shape)
+
+    (group,) = kernels(normalised, X)
+    assert [member.tensor.size for member in group.members if member.level == "row"].count(len(X)) >= 3
+    assert sum(member.tensor.size == X.size for member in group.members) == 2  # x · x, and the product
+
+
+def test_parts_are_joined_in_the_order_of_their_reader() -> None:
+    def heads(x: Any, g: Any) -> Any:
+        def split(x: Any) -> Any:
+            q, k, v = np.transpose(x.reshape(4, 6, 3, 2, 5), (2, 0, 3, 1, 4))
+            return np.sum((np.tanh(q) * k + v) * g)
+
+        return backlight.grad(split)(x) @ W[:30]
+
+    x, g = numbers(4, 6, 30), numbers(4, 2, 6, 5, seed=1)
+    groups = kernels(heads, x, g)
+    (product,) = (group for group in groups if group.kind == "product")
+    assert all(view.is_whole for view in product.reads)

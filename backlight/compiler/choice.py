@@ -185,7 +185,7 @@ def _dots_cost(layout: Layout, tile: Tile, lanes: int) -> float:
     total = 0.0
     for height, many in Parts.even(layout.tiled, tile.rows).sizes:
         width = tile.vectors
-        step = (1.3 if run % lanes else 1.1) * max(height * width, height + width, 4.0) + 0.5
+        step = (2.0 if run % lanes else 1.3) * max(height * width, height + width, 4.0) + 0.5
         total += many * others * -(-columns // width) * (steps * step + 20 + height * width)
     return total + rows * -(-columns // lanes) * (lanes * 2.8 + 5)
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from backlight.compiler.program import Program
+from typing import TYPE_CHECKING
+
+from backlight.compiler.plan import Group
 from backlight.compiler.report_counts import bytes_read, bytes_written, core_operations, member_operations
 
-__all__ = ["seconds", "worthwhile"]
+if TYPE_CHECKING:
+    from backlight.compiler.program import Program
+
+__all__ = ["alone", "seconds", "worthwhile"]
 
 # Rates that a core reaches on small things, whose data stand in its caches, and the price of meeting: measured on
 # processors of 2020 to 2024. Only their ratio matters, and that roughly.
@@ -16,16 +21,20 @@ MEETING = 0.25e-6  # of two threads at a barrier, with what the other wrote to b
 MORE = 0.05e-6
 
 
+def alone(group: Group) -> float:
+    """About how many seconds a group takes on one thread."""
+    operations = core_operations(group) + sum(member_operations(group, member) for member in group.members)
+    return max(operations / OPERATIONS, (bytes_read(group) + bytes_written(group)) / BYTES)
+
+
 def seconds(program: Program, most: int) -> list[float]:
     """About how long a run takes on 1, 2, … ``most`` threads that have a core each."""
     totals = [0.0, *(program.barriers * (MEETING + MORE * extra) for extra in range(most - 1))]
     for (group, kernel), times in zip(program.kernels, program.times, strict=True):
-        operations = core_operations(group) + sum(member_operations(group, member) for member in group.members)
-        moved = bytes_read(group) + bytes_written(group)
-        alone = max(operations / OPERATIONS, moved / BYTES)
+        work = alone(group)
         for k in range(most):
             share = -(-kernel.pieces // (k + 1)) / kernel.pieces if kernel.pieces else 0.0
-            totals[k] += times * (CALL + share * alone)
+            totals[k] += times * (CALL + share * work)
     return totals
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from weakref import ref
 
 import numpy as np
@@ -27,7 +27,7 @@ from backlight.lifting import function_name, labels
 from backlight.loops import scan
 from backlight.trace import state as tracing
 from backlight.trace import user_source
-from backlight.tree import Structure, flatten, tree_map, unflatten
+from backlight.tree import Structure, flatten, leaves_of, tree_map, unflatten
 
 __all__ = ["Epoch"]
 
@@ -60,6 +60,7 @@ class Epoch:
         self._step = step
         self._threads = threads
         self._plans: dict[Any, _Plan] = {}
+        self._last: _Plan | None = None
         self.finished = 0
         self.metrics: Any = None
 
@@ -74,15 +75,15 @@ class Epoch:
         is as before then.
         """
         self.finished, self.metrics = 0, None
-        everything, structure = flatten(((state, batches, *data), {}))
-        kind = kind_of(self._step, everything, structure)
-        plan = self._plans.get(kind)
-        if plan is None:
-            form = structure.members[0].members[0]
-            _check(everything[: form.leaves], form)
-            plan = self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), batches, *data))
-        leaves = everything[: plan.leaves]
-        inputs, outputs, places = plan.call(everything)
+        arguments = (state, batches, *data)
+        plan = self._last
+        inputs, places = plan.as_before(arguments) if plan else ([], [])
+        if plan is None or not inputs:
+            everything, structure = flatten((arguments, {}))
+            plan = self._last = self._plan(everything, structure, arguments)
+            inputs, places = plan.prepared(everything, structure)
+        leaves = inputs[: plan.leaves]
+        outputs = plan.complete(inputs, places)
         before = plan.copies(leaves)
         try:
             plan.native.run(inputs, outputs, places, interruptible=True)
@@ -98,6 +99,16 @@ class Epoch:
             return self.metrics
         self._repeat(unflatten(plan.form, before), batches, data)
         raise RangeError(message("epoch_index", function=function_name(self._step)))
+
+    def _plan(self, everything: list[Any], structure: Structure, arguments: Any) -> _Plan:
+        """The plan for arguments like these."""
+        kind = kind_of(self._step, everything, structure)
+        if kind not in self._plans:
+            form = structure.members[0].members[0]
+            _check(everything[: form.leaves], form)
+            state, *rest = arguments
+            self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), *rest))
+        return self._plans[kind]
 
     def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
         """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
@@ -215,6 +226,16 @@ def _check_next(function: str, old: Any, new: Any) -> None:
 # -- A plan and its calls ------------------------------------------------------------------------------------------
 
 
+class _Seen(NamedTuple):
+    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array, without
+    keeping it alive, which one it is, what it looked like and where it stood."""
+
+    structure: Structure | None
+    arrays: list[Any]
+    forms: list[Any]
+    places: list[int]
+
+
 class _Plan:
     """The native loop for one kind of arguments, and what a call can keep of the last one's preparation.
 
@@ -226,7 +247,7 @@ class _Plan:
         self.native, self.form, self.metrics = native, form, metrics
         self.leaves = form.leaves
         self.spare: list[list[Any]] = []  # copies of states, to be written over
-        self._last: tuple[list[Any], list[int]] = [], []  # references to the arrays of the last call; where they stand
+        self._seen = _Seen(None, [], [], [])
 
     def copies(self, leaves: Sequence[Any]) -> list[Any]:
         """The state as it is now, in memory of an earlier call: to get fresh memory takes longer than to copy."""
@@ -238,13 +259,39 @@ class _Plan:
             np.copyto(copy, leaf)
         return kept
 
-    def call(self, everything: Sequence[Any]) -> tuple[list[Any], list[Any], list[int]]:
-        """The arrays that the loop reads; those that it writes, which are the same where it works in place; and where
-        all of them stand.
+    def as_before(self, arguments: Any) -> tuple[list[Any], list[int]]:
+        """State and data with their places, if they are the very arrays of the last call as they were then; else
+        nothing."""
+        seen = self._seen  # another thread may put something else there
+        given = leaves_of(arguments, seen.structure)
+        if (
+            given is None
+            or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
+            or [(each.shape, each.dtype) for each in given] != seen.forms
+            or not all(leaf.flags.writeable for leaf in given[: self.leaves])
+        ):
+            return [], []
+        return given, seen.places.copy()
+
+    def prepared(self, everything: Sequence[Any], structure: Structure) -> tuple[list[Any], list[int]]:
+        """State and data, those copied that the loop cannot read as they are, with their places.
 
         Raises ``ArgumentError`` for a state that cannot be updated in place.
         """
-        inputs, places = self._inputs([each for each in everything if is_data(each)])
+        given = [each for each in everything if is_data(each)]
+        leaves, nodes = given[: self.leaves], self.native.graph.inputs[self.leaves + 1 :]
+        spans = _check(leaves, self.form)
+        data = [_apart(x, node.dtype, spans) for x, node in zip(given[self.leaves :], nodes, strict=True)]
+        inputs = leaves + data
+        places = [address(each) for each in inputs]
+        if len(given) == len(everything) and all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
+            forms = [(each.shape, each.dtype) for each in inputs]
+            self._seen = _Seen(structure.members[0], [ref(each) for each in inputs], forms, places.copy())
+        return inputs, places
+
+    def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
+        """Add a counter of steps to the inputs and places. The arrays that the loop writes, which are the inputs where
+        it works in place; their places follow."""
         steps = np.zeros((), np.int64)
         inputs.insert(self.leaves, steps)
         places.insert(self.leaves, address(steps))
@@ -256,25 +303,7 @@ class _Plan:
             else:
                 outputs.append(np.zeros(node.shape, node.dtype))
                 places.append(address(outputs[-1]))
-        return inputs, outputs, places
-
-    def _inputs(self, given: list[Any]) -> tuple[list[Any], list[int]]:
-        """State and data, those copied that the loop cannot read as they are, and where they stand."""
-        last, places = self._last
-        if (
-            len(last) == len(given)
-            and all(then() is now for then, now in zip(last, given, strict=True))
-            and all(leaf.flags.writeable for leaf in given[: self.leaves])
-        ):
-            return given, places.copy()
-        leaves, nodes = given[: self.leaves], self.native.graph.inputs[self.leaves + 1 :]
-        spans = _check(leaves, self.form)
-        data = [_apart(x, node.dtype, spans) for x, node in zip(given[self.leaves :], nodes, strict=True)]
-        inputs = leaves + data
-        places = [address(each) for each in inputs]
-        if all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
-            self._last = [ref(each) for each in inputs], places.copy()
-        return inputs, places
+        return outputs
 
 
 def _apart(value: Any, dtype: Any, spans: Sequence[Span]) -> Any:

@@ -102,20 +102,29 @@ def _map(made: Plan, node: Node, kernel: Map, views: Sequence[View]) -> View:
         raise Uncompilable(node, missing)
     if kernel.expression == "x0" and node.inputs[0].dtype == node.dtype:
         return views[0]
+    expression = kernel.expression
+    if node.primitive is REGISTRY.chain:
+        expression, views = _chained(made, node, views)
     size = prod(node.shape)
     once, digits = distinct([expanded(view, size) for view in views], size)
     count = prod(n for n, stride in digits if stride)
-    return made.map(_known(kernel.expression, views), once, node.dtype, count, node)._replace(digits=digits)
+    return made.map(expression, once, node.dtype, count, node)._replace(digits=digits)
 
 
-def _known(expression: Any, views: Sequence[View]) -> Any:
-    """The expression without a choice that is decided: a number that is neither 0 nor infinite times nothing is
-    nothing, so ``chain`` with such a number is an ordinary product."""
-    if expression == REGISTRY.chain.kernel.expression:
-        numbers = [v.tensor.data[0] for v in views if v.tensor.home == "constant" and v.tensor.size == 1]
-        if any(np.isfinite(number) and number for number in numbers):
-            return ("mul", "x0", "x1")
-    return expression
+def _chained(made: Plan, node: Node, views: Sequence[View]) -> tuple[Any, Sequence[View]]:
+    """The product of a gradient with a local derivative, without a choice that is decided.
+
+    A number that is neither 0 nor infinite times nothing is nothing, so with such a number it is an ordinary product.
+    Behind a rectifier, y = max(x, 0), the gradient passes where y is above 0; elsewhere y, 0 or nan, is what is left.
+    """
+    numbers = [v.tensor.data[0] for v in views if v.tensor.home == "constant" and v.tensor.size == 1]
+    if any(np.isfinite(number) and number for number in numbers):
+        return ("mul", "x0", "x1"), views
+    _, local = node.inputs
+    if local.primitive is REGISTRY.sign and local.inputs[0].primitive is REGISTRY.relu:
+        rectified = _view(made, local.inputs[0])
+        return ("select", ("gt", "x1", 0), "x0", ("select", ("eq", "x0", 0), 0, "x1")), [views[0], rectified]
+    return REGISTRY.chain.kernel.expression, views
 
 
 # -- Reductions ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backlight.compiler.cut import kernel_of
 from backlight.compiler.plan import Group, Plan, Tensor, constant
 from backlight.compiler.views import Digits, View, contiguous, rearranged, tidy
 from backlight.graph import Node
@@ -83,10 +84,41 @@ def written(made: Plan, moved: Parts) -> View:
     if not full:
         fill = constant(np.broadcast_to(np.asarray(moved.fill, node.dtype), (whole.size,)))
         made.put(fill, whole, 0, contiguous(whole.size), apart=True)
-    for part in moved.parts:
-        made.put(part.source, whole, part.offset, part.digits, apart=not full)
+    view = View(whole, 0, _order_of_reading(made, node, whole.size))
+    places = [_place(view, part) for part in moved.parts]
+    if None in places:
+        view = View(whole, 0, contiguous(whole.size))
+        places = [_place(view, part) for part in moved.parts]
+    for part, place in zip(moved.parts, places, strict=True):
+        assert place is not None
+        made.put(part.source, whole, place.offset, place.digits, apart=not full)
     whole.group = made.insert(Group("join", whole.size, writes=(whole,), node=node))
-    return View(whole, 0, contiguous(whole.size))
+    return view
+
+
+def _place(whole: View, part: Part) -> View | None:
+    """Where a part stands in the memory of ``whole``."""
+    lengths, strides = tuple(n for n, _ in part.digits), tuple(stride for _, stride in part.digits)
+    return rearranged(whole, Piece(0, lengths, part.offset, strides, 0, contiguous_strides(lengths)))
+
+
+def _order_of_reading(made: Plan, node: Node, size: int) -> Digits:
+    """Digits for a value that stands in memory as its readers want it, where all of them permute its axes alike."""
+    wanted = set()
+    for reader, _ in made.readers.get(node, ()):
+        kernel = kernel_of(reader)
+        pieces = kernel.pieces if isinstance(kernel, Move) else ()
+        if node in made.ends or len(pieces) != 1 or pieces[0].in_offset or not _fills(pieces[0], size):
+            return contiguous(size)
+        wanted.add((pieces[0].shape, pieces[0].in_strides))
+    if len(wanted) != 1:
+        return contiguous(size)
+    ((lengths, strides),) = wanted
+    steps = contiguous_strides(lengths)
+    axes = sorted((axis for axis, n in enumerate(lengths) if n > 1), key=lambda axis: -strides[axis])
+    inner = tuple(lengths[axis] for axis in axes)
+    whole = all(strides[axis] == step for axis, step in zip(axes, contiguous_strides(inner), strict=True))
+    return tidy([(lengths[axis], steps[axis]) for axis in axes]) if whole else contiguous(size)
 
 
 def _fills(piece: Piece, size: int) -> bool:

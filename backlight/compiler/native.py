@@ -64,10 +64,10 @@ class Native:
         self._timed: Machine | None = None
         self._seconds = inf  # that the last run took
         self._lock = threading.Lock()
-        self._arena = ctypes.create_string_buffer(self.built.arena + ALIGN)
+        self._arena = np.empty(self.built.arena + ALIGN, np.uint8)
         ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
         self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
-        self._table[0] = -(-ctypes.addressof(self._arena) // ALIGN) * ALIGN
+        self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
         for k, value in enumerate(constants):
             self._table[1 + ends + k] = address(value)
 
@@ -97,7 +97,7 @@ class Native:
     def _make(self) -> Built:
         made, program, in_place = self.planned
         best = [1] if made is None else worthwhile(program, THREADS)
-        return Built(program.constants, program.arena, program.scratch, in_place, best)
+        return Built(program.constants, program.arena + program.counters, program.scratch, in_place, best)
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs, which must have the shapes and dtypes of the graph's.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from backlight.compiler.ir import Function, Module, Value, vector
+from backlight.compiler.ir import Function, Module, Value, bits, vector
 from backlight.compiler.kernels import Access, Bound, Shape
 from backlight.compiler.strips import load_strip, split_index, strips
 from backlight.compiler.tile import Parts
@@ -31,6 +31,11 @@ __all__ = [
     "padding",
     "walk",
 ]
+
+
+AHEAD = 8  # rows that are asked for before they are packed …
+FAR = 4096  # … where that many are this many bytes away, which the processor does not do by itself
+LINE = 64  # bytes
 
 
 class Walk(NamedTuple):
@@ -231,7 +236,14 @@ def _pack_stretches(
     """
     *outer, length = columns.lengths
 
+    ahead = inner[-1].source * AHEAD if inner else 0
+    far = abs(ahead) * bits(kind) // 8 >= FAR
+
     def stretch(source: Value, target: Value, count: Any) -> None:
+        if far:
+            with b.loop(count, step=LINE * 8 // bits(kind)) as place:
+                b.prefetch(b.at(source, place + ahead, kind))
+
         def strip(place: Value, mask: Value | None) -> None:
             x = load_strip(b, b.at(source, place, kind), kind, width, 1, mask)
             b.store(x, b.at(target, place, kind))
@@ -364,7 +376,13 @@ def emit_pack_tiles(
     whole = sum(n * tiles.size + reach <= total for n in range(tiles.many))
     whole += sum(total - (tiles.others - n) * tiles.rest + reach <= total for n in range(tiles.others))
 
+    ahead = inner[-1].source * AHEAD if inner else 0
+    item = bits(kind) // 8
+
     def row(source: Value, target: Value) -> None:
+        if ahead:
+            with b.loop(tiles.start(_value(b, last)), tiles.start(_value(b, first)), step=LINE // item) as place:
+                b.prefetch(b.at(source, place + ahead, kind))
         for masked, (start, stop) in enumerate(((first, _most(last, whole)), (_least(first, whole), last))):
             with b.loop(stop, start) as n:
                 row = tiles.start(n)
@@ -410,6 +428,10 @@ def emit_scalar_pack(
                 nest(axis + 1, [*so_far, at], b.at(to, i * inner_steps[axis], kind))
 
         nest(0, [], b.at(target, n * step, kind))
+
+
+def _value(b: Function, number: Any) -> Value:
+    return b.const("i64", number) if isinstance(number, int) else number
 
 
 def _known(length: Any) -> int:

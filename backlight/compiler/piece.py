@@ -221,6 +221,7 @@ class Piece:
         b, plan, layout = self.b, self.plan, self.layout
         self.widths, self.rest_panel = _kinds(layout.panel_parts, panel)
         self.first_unit = layout.panel_parts.start(panel)
+        self.column_index = self._rows_of_columns()
         if packed is not None and plan.panels > 1:
             if layout.panel:
                 apart = (panel - self.first_panel) * layout.panel
@@ -286,6 +287,13 @@ class Piece:
             column = column + i * prod(problem.columns[k + 1 :])
         return index, place, column, b.first_lanes(length - place, plan.lanes) if length % plan.lanes else None
 
+    def _rows_of_columns(self) -> list[Value]:
+        """The index of the panel along the outer axes of the columns, where it is the same for all of its vectors."""
+        plan, columns = self.plan, self.problem.columns
+        if plan.packed or plan.dots or len(columns) <= 1 or -(-columns[-1] // plan.lanes) % self.widths[0]:
+            return []
+        return self._column(self.first_unit)[0] if len(self.widths) == 1 else []
+
     def _direct(self, right: Value, v: int) -> tuple[Value, Value | None]:
         """Where a vector of the panel stands in the operand itself, and the lanes that may be read."""
         b, problem = self.b, self.problem
@@ -306,6 +314,7 @@ class Piece:
         apart = number * layout.left_tile if self.plan.tiled else start * self.row_strides[layout.along]
         place = b.at(self.left_place, apart, self.kind)
         row = start * self.row_weight
+        self.row_index = dict(zip(others, index, strict=True)) if len(axes) == len(self.problem.rows) else {}
         for axis, i in zip(others, index, strict=True):
             place = b.at(place, i * self.row_strides[axis], self.kind)
             row = row + i * self.row_weights[axis]
@@ -317,30 +326,20 @@ class Piece:
         place, self.first_row, number = self._tile_start(unit)
         heights, rest_tile = _kinds(self.layout.row_parts, number)
         self._fetch(_either_of(b, rest_tile, heights))
-        inner = [InnerAxis(*axis) for axis in self._merged(self.left_inner, self._right_inner())]
+        inner, place, all_rights = self._inner(place)
         whole = len(self.problem.columns) <= 1
         step = self.row_strides[self.layout.along]
 
         def compute(height: int, width: int) -> None:
-            rights, masks = self.rights[:width], self.masks[:width]
+            rights, masks = all_rights[:width], self.masks[:width]
             if whole and width == self.widths[0] and self.rest_panel is not None:
                 masks = [None] * width  # the columns end in a panel of the other size
             tile = Tile(height, width)
             crowded = height * width + width + 2 >= processor().registers and self.layout.depth >= DEEP
             if crowded and not any(masks):
                 beside = self.plan.packed or whole
-                call_tile(
-                    b,
-                    self.problem.dtype,
-                    plan.lanes,
-                    tile,
-                    inner,
-                    place,
-                    step,
-                    rights[:1] if beside else rights,
-                    area,
-                    pitch,
-                )
+                ends = rights[:1] if beside else rights
+                call_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, ends, area, pitch)
                 return
             results = emit_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, rights, masks)
             for r, row in enumerate(results):
@@ -351,6 +350,49 @@ class Piece:
             b, rest_tile, heights, lambda height: _either(b, self.rest_panel, self.widths, lambda w: compute(height, w))
         )
         self.height = _either_of(b, rest_tile, heights)
+
+    def _inner(self, place: Value) -> tuple[list[InnerAxis], Value, list[Value]]:
+        """The inner axes of the tile, and where both operands stand for the first index: at the border of an image,
+        terms for which a whole row of a filter has left it are passed over."""
+        maps = (self.left_inner, self._right_inner())
+        rights = self.rights
+        spans = list(self._spans())
+        if not spans:
+            return [InnerAxis(*axis) for axis in self._merged(*maps)], place, rights
+        inner = [InnerAxis(*axis) for axis in zip((self.part, *self.problem.inner[1:]), *maps, strict=True)]
+        for axis, first, last in spans:
+            _, left, right = inner[axis]
+            inner[axis] = InnerAxis(last - first, left, right)
+            place = self.b.at(place, first * left, self.kind)
+            rights = [self.b.at(each, first * right, self.kind) for each in rights]
+        return inner, place, rights
+
+    def _spans(self) -> Iterator[tuple[int, Value, Value]]:
+        """Inner axes of which not all indices can exist for this tile, with the first and the last + 1 that do."""
+        problem, layout = self.problem, self.layout
+        nb, ni, nk = len(problem.batch), len(problem.rows), len(problem.inner)
+        sides = []
+        if layout.left_pad is not None:
+            sides.append((problem.left, nb + ni, {nb + axis: i for axis, i in self.row_index.items()}))
+        if layout.right_pad is not None and self.column_index:
+            sides.append((problem.right, nb, {nb + nk + axis: i for axis, i in enumerate(self.column_index)}))
+        done: set[int] = set()
+        for access, start, fixed in sides:
+            for bound in access.bounds:
+                moving = [k for k, stride in enumerate(bound.strides) if stride]
+                inner = [k for k in moving if start <= k < start + nk]
+                outer = [k for k in moving if k in fixed]
+                if len(moving) != 2 or len(inner) != 1 or len(outer) != 1 or abs(bound.strides[inner[0]]) != 1:
+                    continue
+                axis = inner[0] - start
+                if axis in done or (axis == 0 and self.plan.splits > 1):
+                    continue
+                done.add(axis)
+                at = fixed[outer[0]] * bound.strides[outer[0]] + bound.offset
+                low, high = (at - bound.size + 1, at + 1) if bound.strides[inner[0]] < 0 else (-at, -at + bound.size)
+                length = problem.inner[axis]
+                first, last = _least(low.gt(0).select(low, 0), length), _least(high, length)
+                yield axis, first, last.gt(first).select(last, first)
 
     def _fetch(self, height: Any) -> None:
         """Let what the results of this tile will meet come from memory while they are computed."""

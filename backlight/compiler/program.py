@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from backlight.compiler.costs import alone
 from backlight.compiler.emit import Body
 from backlight.compiler.ir import Function, Module, Value
 from backlight.compiler.looping import LoopCore
 from backlight.compiler.plan import Group, Plan, Tensor
-from backlight.compiler.sync import LINE, STATUS, STOP, barrier_text
+from backlight.compiler.sync import LINE, STATUS, STOP, barrier_text, take_text
 from backlight.compiler.unroll import constants, emit
 from backlight.compiler.writers import WRITERS, schedule_products
 from backlight.graph import Graph
@@ -19,6 +20,8 @@ __all__ = ["TICKS", "Kernel", "Program", "program", "written_out"]
 
 ALIGN = 64
 TICKS = 1 << 14  # kernels of a plan whose time can be taken, and a word for what lies between them
+TAKERS = 16  # the most threads that help each other
+TAKEN = 2e-6  # seconds of a piece from which on threads that are done early help the others
 STEPS = 8  # bytes behind the stop word: how many steps of the outermost loop are done
 
 
@@ -41,6 +44,7 @@ class Program:
     kernels: list[tuple[Group, Kernel]] = field(default_factory=list)
     times: list[int] = field(default_factory=list)  # how often each of them runs
     barriers: int = 0  # how often threads wait for each other
+    counters: int = 0  # bytes behind the arena, for who has taken what
 
 
 # -- Memory --------------------------------------------------------------------------------------------------------
@@ -263,10 +267,43 @@ class _Writer:
             with b.when(thread.eq(0)):
                 self._call(kernel, pointers, b.const("i64", 0), b.const("i64", 1))
         else:
-            first = thread * kernel.pieces // threads
-            last = (thread + 1) * kernel.pieces // threads
-            self._call(kernel, pointers, first, last)
+            first, last = thread * kernel.pieces // threads, (thread + 1) * kernel.pieces // threads
+            if alone(group) < kernel.pieces * TAKEN:
+                self._call(kernel, pointers, first, last)
+            else:
+                with b.when(~self.helping):
+                    self._call(kernel, pointers, first, last)
+                with b.when(self.helping):
+                    self._take(kernel, pointers)
         self.take_time(len(self.kernels))
+
+    def _take(self, kernel: Kernel, pointers: Sequence[Value]) -> None:
+        """Piece after piece, as long as there are any. The thread's counter, which said that all of its pieces were
+        taken, begins anew; who comes earlier leaves them alone."""
+        b = self.b
+        counters = b.at(self.counters, self.takes * TAKERS * LINE, "i8")
+        self.takes += 1
+        b.line(f"store atomic i64 0, ptr {b.at(counters, b['thread'] * LINE, 'i8').text} monotonic, align 8")
+        name = b.new_label("take")
+        b.line(f"br label %{name}")
+        b.label(name)
+        passed = f"ptr {counters.text}, i64 {kernel.pieces}, i64 {b['thread'].text}, i64 {b['threads'].text}"
+        piece = b.write("i64", f"call i64 @take({passed})")
+        b.line(f"br i1 {piece.lt(0).text}, label %{name}.exit, label %{name}.piece")
+        b.label(f"{name}.piece")
+        self._call(kernel, pointers, piece, piece + 1)
+        b.line(f"br label %{name}")
+        b.label(f"{name}.exit")
+
+    def all_taken(self) -> None:
+        """Before anything else: this thread's counters say that there is nothing to take."""
+        b = self.b
+        place = b.write("ptr", "getelementptr i8, ptr @takes, i64 0")
+        with b.when(self.helping):
+            with b.loop(b.load(place, "i64")) as site:
+                own = b.at(self.counters, (site * TAKERS + b["thread"]) * LINE, "i8")
+                b.line(f"store atomic i64 {1 << 62}, ptr {own.text} monotonic, align 8")
+            self.barrier()
 
     def take_time(self, slot: int) -> None:
         """Add the processor's ticks since the last time to this thread's ``slot``: 0 is waiting, then come kernels."""
@@ -330,14 +367,18 @@ class _Writer:
             self.table[slot] = b.load(b.at(b["arguments"], k + 1, "ptr"), "ptr")
         if self.timed:
             self.before = b.variable("i64", b.call("llvm.readcyclecounter", "i64"))
+        self.helping = b["threads"].gt(1) & b["threads"].le(TAKERS)
+        self.takes, self.counters = 0, b.at(self.arena, -(-size // LINE) * LINE, "i8")
+        self.all_taken()
         self.groups(plan, 0)
         self.barrier()
         with b.when(b["thread"].eq(0)):
             for turn in range(2):
                 b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
-        text = barrier_text() + str(self.module)
-        return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers)
+        text = f"{barrier_text()}{take_text()}@takes = internal constant i64 {self.takes}\n{self.module}"
+        counters = self.takes * TAKERS * LINE + LINE
+        return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers, counters)
 
     def collect(self, plan: Plan) -> None:
         """Number the constants."""

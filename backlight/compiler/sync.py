@@ -30,6 +30,7 @@ __all__ = [
     "STOP",
     "barrier_text",
     "pool_text",
+    "take_text",
 ]
 
 LINE = 128
@@ -97,6 +98,45 @@ wait:
   br label %done
 done:
   ret void
+}}
+"""
+
+# Pieces are shared out beforehand, so that a thread finds again what it has read and written in its own cache. Who is
+# done early goes on with what others have left: a core may be slower than another, or have something else to do.
+_TAKE = """
+; The number of a piece that nobody has taken, or -1: first of the thread's own, then of the others'.
+define internal i64 @take(ptr %counters, i64 %pieces, i64 %thread, i64 %threads) noinline nounwind {{
+entry:
+  br label %look
+look:
+  %step = phi i64 [ 0, %entry ], [ %more, %next ]
+  %sum = add i64 %thread, %step
+  %beyond = icmp uge i64 %sum, %threads
+  %around = sub i64 %sum, %threads
+  %owner = select i1 %beyond, i64 %around, i64 %sum
+  %start = mul i64 %owner, %pieces
+  %first = udiv i64 %start, %threads
+  %stop = add i64 %start, %pieces
+  %last = udiv i64 %stop, %threads
+  %count = sub i64 %last, %first
+  %offset = mul i64 %owner, {LINE}
+  %place = getelementptr i8, ptr %counters, i64 %offset
+  %seen = load atomic i64, ptr %place monotonic, align 8
+  %some = icmp ult i64 %seen, %count
+  br i1 %some, label %grab, label %next
+grab:
+  %k = atomicrmw add ptr %place, i64 1 monotonic
+  %mine = icmp ult i64 %k, %count
+  br i1 %mine, label %found, label %next
+found:
+  %piece = add i64 %first, %k
+  ret i64 %piece
+next:
+  %more = add i64 %step, 1
+  %end = icmp uge i64 %more, %threads
+  br i1 %end, label %none, label %look
+none:
+  ret i64 -1
 }}
 """
 
@@ -374,6 +414,11 @@ def barrier_text() -> str:
     declared, pause = _pause()
     yielding, call = _yield()
     return f"{declared}\n{yielding}\n" + _BARRIER.format(pause=pause, yielding=call, EPOCH=EPOCH, LOOKS=LOOKS)
+
+
+def take_text() -> str:
+    """LLVM text that defines ``i64 @take(ptr counters, i64 pieces, i64 thread, i64 threads)``."""
+    return _TAKE.format(LINE=LINE)
 
 
 def pool_text() -> str:
