@@ -58,6 +58,8 @@ ORDER = [
     "random",
     "compiler",
     "optim",
+    "nn",
+    "train",
     "explain",
     "data",
     "demo",

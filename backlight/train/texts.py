@@ -1,0 +1,102 @@
+"""What metrics and the checks before training say: this family's part of the catalogue in ``messages.py``."""
+
+from __future__ import annotations
+
+__all__ = ["TEXTS"]
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "metric_shapes": (
+        "{metric}: the labels have the shape {labels} and the predictions {predictions}.\nExpected: {expected}",
+        "{metric}：标签形状为 {labels}，预测形状为 {predictions}。\n应为：{expected}",
+    ),
+    "expected_metric_rows": (
+        "one class number for every row of predictions: the shape {shape}.",
+        "每行预测对应一个类别编号：形状 {shape}。",
+    ),
+    "expected_metric_matrix": ("two arrays of the shape (N, C).", "两个形状为 (N, C) 的数组。"),
+    "metric_weights": (
+        "{metric}: the sample weights have the shape {weights}, the values they weigh {values}.\n"
+        "Expected: the shape of the leading axes of the values, such as {values}.",
+        "{metric}：样本权重形状为 {weights}，而要加权的值形状为 {values}。\n应为：与值的前几个轴一致，例如 {values}。",
+    ),
+    "metric_option": (
+        "{metric}: {option}={came!r} makes no sense.\nExpected: {expected}",
+        "{metric}：{option}={came!r} 没有意义。\n应为：{expected}",
+    ),
+    "expected_unit_interval": ("numbers from 0 to 1.", "0 到 1 之间的数。"),
+    "expected_whole": ("a whole number of at least {least}.", "不小于 {least} 的整数。"),
+    "expected_one_of": ("one of {names}.", "{names} 之一。"),
+    "metric_unknown_shape": (
+        "{metric} has as many numbers as the predictions have columns, which are not known yet.\n"
+        "Write instead: init(y_true_shape, y_pred_shape), or update_state(...) first.",
+        "{metric} 的状态大小取决于预测的列数，目前未知。\n改写为：init(标签形状, 预测形状)，或先调用 update_state(...)。",
+    ),
+    "data_empty": (
+        "{what} is empty: its shape is {shape}.\nExpected: at least one example.\nWrite instead: check what was read or "
+        "selected before it came here.",
+        "{what} 是空的：形状为 {shape}。\n应为：至少一个样本。\n改写为：检查此前的读取或筛选。",
+    ),
+    "data_not_finite": (
+        "{what} (shape {shape}) holds {count} values that are NaN or infinite; the first is at {place}.\n"
+        "Expected: finite numbers: one NaN makes every weight NaN.\n"
+        "Write instead: np.nan_to_num({name}), or leave those examples out.",
+        "{what}（形状 {shape}）含有 {count} 个 NaN 或无穷值，第一个位于 {place}。\n应为：有限的数，一个 NaN 会使所有权重变成 NaN。\n"
+        "改写为：np.nan_to_num({name})，或去掉这些样本。",
+    ),
+    "data_lengths": (
+        "{what} has {count} examples, but {other} has {expected}.\nExpected: one label (and weight) for every example.",
+        "{what} 有 {count} 个样本，而 {other} 有 {expected} 个。\n应为：每个样本各有一个标签（及权重）。",
+    ),
+    "column_against_row": (
+        "the labels have the shape {labels} and the predictions {predictions}: a column against a row. They are compared "
+        "one by one. Write y.reshape{predictions} to say so.",
+        "标签形状为 {labels}，预测形状为 {predictions}：一个是列，一个是行。将逐个比较。可写 y.reshape{predictions} 明确表示。",
+    ),
+    "probabilities_as_logits": (
+        "{loss} expects logits (from_logits=True), but the predictions were made by {maker}: it would be applied twice.\n"
+        "Write instead: {loss} without from_logits, or a last layer without activation.",
+        "{loss} 需要 logits（from_logits=True），但预测已经过 {maker}：它会被应用两次。\n"
+        "改写为：去掉 {loss} 的 from_logits，或让最后一层不带激活函数。",
+    ),
+    "maybe_probabilities": (
+        "{loss} expects logits (from_logits=True), but every row of the predictions (shape {predictions}) lies between 0 "
+        "and 1 and adds up to 1. If they are probabilities already, leave from_logits out.",
+        "{loss} 需要 logits（from_logits=True），但预测（形状 {predictions}）的每一行都在 0 与 1 之间且和为 1。"
+        "若已经是概率，请去掉 from_logits。",
+    ),
+    "logits_as_probabilities": (
+        "{loss} expects probabilities, but the predictions (shape {predictions}) reach from {low} to {high}.\n"
+        'Write instead: {loss} with from_logits=True, or a last layer with activation="{activation}".',
+        "{loss} 需要概率，但预测（形状 {predictions}）的范围是 {low} 到 {high}。\n"
+        '改写为：给 {loss} 设 from_logits=True，或让最后一层使用 activation="{activation}"。',
+    ),
+    "labels_not_probabilities": (
+        "{loss}: the labels (shape {labels}) reach from {low} to {high}.\nExpected: {expected}",
+        "{loss}：标签（形状 {labels}）的范围是 {low} 到 {high}。\n应为：{expected}",
+    ),
+    "expected_binary_labels": ("0 and 1, or numbers between them.", "0 与 1，或二者之间的数。"),
+    "expected_one_hot": (
+        "one-hot rows: numbers from 0 to 1 that add up to 1.",
+        "one-hot 行：0 到 1 之间且和为 1 的数。",
+    ),
+    "single_class": (
+        "{loss} over a single class is always 0 (predictions of shape {predictions}).\n"
+        'Write instead: "binary_crossentropy" and a last layer with activation="sigmoid", or a unit for every class.',
+        "只有一个类别时 {loss} 恒为 0（预测形状 {predictions}）。\n"
+        '改写为："binary_crossentropy" 与 activation="sigmoid" 的最后一层，或每个类别一个单元。',
+    ),
+    "metric_for_loss": (
+        "the metric {metric} compares class numbers or truth values, but the loss {loss} is one between numbers: it is "
+        'nearly always 0. Perhaps you meant "mean_absolute_error".',
+        '指标 {metric} 比较的是类别或真假，而损失 {loss} 是数值之间的损失：它几乎总是 0。也许你想用 "mean_absolute_error"。',
+    ),
+    "metric_labels": (
+        "the metric {metric} expects {expected}, but the labels have the shape {labels} and the predictions {predictions}.\n"
+        'Write instead: metrics=["accuracy"], which is chosen by the shapes.',
+        "指标 {metric} 需要{expected}，但标签形状为 {labels}，预测形状为 {predictions}。\n"
+        '改写为：metrics=["accuracy"]，它会按形状选择。',
+    ),
+    "expected_class_labels": ("class numbers", "类别编号"),
+    "expected_one_hot_labels": ("one-hot labels", "one-hot 标签"),
+    "expected_two_classes": ("one probability for every label", "每个标签对应一个概率"),
+}
