@@ -202,6 +202,17 @@ def test_arrays_that_take_the_place_of_those_of_the_last_call() -> None:
         epoch(state, np.arange(3), x)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the strides:DeprecationWarning")
+def test_strides_that_change_in_place_are_noticed() -> None:
+    epoch = Epoch(lambda s, i, x: (s + x[i], None))
+    x, state = np.arange(12.0).reshape(4, 3), np.zeros(3)
+    epoch(state, np.arange(4), x)
+    expected = state + 4 * x[0]
+    x.strides = (0, 8)
+    epoch(state, np.arange(4), x)
+    np.testing.assert_array_equal(state, expected)
+
+
 def test_what_is_trained_on_can_be_let_go() -> None:
     epoch, state, x = Epoch(lambda s, i, x: (s + x[i], None)), np.zeros(2), np.ones((3, 2))
     epoch(state, np.arange(3), x)

@@ -692,3 +692,12 @@ def test_threads_that_call_one_function_make_one_plan_and_get_their_own_results(
     assert not failures
     assert traces == 2
     assert plans(compiled) == [2]
+
+
+@pytest.mark.parametrize("dtype", ["f2", "c8", ">f8", ">i4", "g"])
+def test_what_has_no_place_in_registers_runs_as_it_is(dtype: str) -> None:
+    odd = np.arange(1, 7).astype(dtype)
+    with pytest.warns(CompileWarning, match="constant"):
+        doubled, every_other = backlight.compile(lambda x: (x * 2, odd[::2]))(np.ones(3))
+    np.testing.assert_array_equal(doubled, [2, 2, 2])
+    np.testing.assert_array_equal(every_other, odd[::2])

@@ -267,7 +267,8 @@ class _Plan:
         if (
             given is None
             or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
-            or [(each.shape, each.dtype) for each in given] != seen.forms
+            or [(each.shape, each.dtype, each.strides) for each in given] != seen.forms
+            or [address(each) for each in given] != seen.places
             or not all(leaf.flags.writeable for leaf in given[: self.leaves])
         ):
             return [], []
@@ -285,7 +286,7 @@ class _Plan:
         inputs = leaves + data
         places = [address(each) for each in inputs]
         if len(given) == len(everything) and all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
-            forms = [(each.shape, each.dtype) for each in inputs]
+            forms = [(each.shape, each.dtype, each.strides) for each in inputs]
             self._seen = _Seen(structure.members[0], [ref(each) for each in inputs], forms, places.copy())
         return inputs, places
 
