@@ -701,3 +701,12 @@ def test_what_has_no_place_in_registers_runs_as_it_is(dtype: str) -> None:
         doubled, every_other = backlight.compile(lambda x: (x * 2, odd[::2]))(np.ones(3))
     np.testing.assert_array_equal(doubled, [2, 2, 2])
     np.testing.assert_array_equal(every_other, odd[::2])
+
+
+def test_a_loop_whose_rows_have_no_place_in_registers_runs_as_it_is() -> None:
+    odd = np.arange(1, 7).astype(">f8")
+    with pytest.warns(CompileWarning, match=">f8"):
+        _, rows = backlight.compile(lambda x: backlight.scan(lambda s, i: (s + x, odd[:2]), x, np.arange(3)))(
+            np.ones(2)
+        )
+    np.testing.assert_array_equal(rows, [[1, 2]] * 3)

@@ -32,7 +32,7 @@ from backlight.primitive import (
     Window,
 )
 
-__all__ = ["plan"]
+__all__ = ["check_ends", "plan"]
 
 Shape = tuple[int, ...]
 
@@ -49,9 +49,7 @@ def plan(graph: Graph, inputs: Sequence[View], outer: Plan | None = None, captur
     made.captured = {view.tensor for view in captured}
     made.values.update(zip(graph.inputs, inputs, strict=True))
     moving = set(graph.inputs)
-    for node in (*graph.inputs, *graph.outputs):
-        if not compilable(node.dtype):
-            raise Uncompilable(node, f"{node.dtype}")
+    check_ends(graph)
     for node in graph.nodes:
         if node.primitive is REGISTRY.item:
             made.read.setdefault(node.inputs[0], set()).add(node.params["k"])
@@ -67,6 +65,13 @@ def plan(graph: Graph, inputs: Sequence[View], outer: Plan | None = None, captur
             made.values[node] = tuple(constant(value, node) for value in node.value)
     made.outputs = [_view(made, node) for node in graph.outputs]
     return made
+
+
+def check_ends(graph: Graph) -> None:
+    """Raise ``Uncompilable`` where memory that comes in or goes out holds what has no place in registers."""
+    for node in (*graph.inputs, *graph.outputs):
+        if not compilable(node.dtype):
+            raise Uncompilable(node, f"{node.dtype}")
 
 
 def _lowered(made: Plan, node: Node) -> Any:

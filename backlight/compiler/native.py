@@ -15,12 +15,11 @@ import numpy as np
 
 from backlight.compiler.build import Machine, compile_text, load, processor
 from backlight.compiler.costs import worthwhile
-from backlight.compiler.expression import compilable
 from backlight.compiler.hoist import hoisted
 from backlight.compiler.kept import THREADS, Built, find, keep, key_of
 from backlight.compiler.looping import own
-from backlight.compiler.lower import plan
-from backlight.compiler.plan import Plan, Tensor, Uncompilable
+from backlight.compiler.lower import check_ends, plan
+from backlight.compiler.plan import Plan, Tensor
 from backlight.compiler.program import TICKS, Program, program, written_out
 from backlight.compiler.threads import default_threads, launch
 from backlight.compiler.unroll import cost
@@ -80,10 +79,8 @@ class Native:
     @cached_property
     def planned(self) -> tuple[Plan | None, Program, dict[int, int]]:
         """The plan (``None`` where the graph is written out scalar by scalar), its program, and what is in place."""
+        check_ends(self.graph)  # before rewriting, which keeps no byte order
         graph, width = hoisted(self.graph), processor().width
-        odd = next((node for node in graph.nodes if node.dtype is not None and not compilable(node.dtype)), None)
-        if odd is not None:
-            raise Uncompilable(odd, f"{odd.dtype}")
         if cost(graph, WRITTEN_OUT) is not None:
             in_place = _carried(graph, self._donated)
             return None, written_out(graph, in_place, width), in_place
