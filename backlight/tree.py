@@ -61,9 +61,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Structure:
         return NONE
     if kind is tuple or kind is list or isinstance(tree, list | tuple):
         return Structure(kind, (), tuple([_flatten(member, leaves) for member in tree]))
-    if kind is dict:
-        return Structure(kind, tuple(tree), tuple([_flatten(member, leaves) for member in tree.values()]))
-    if isinstance(tree, dict):
+    if kind is dict or isinstance(tree, dict):
         members = tuple([_flatten(member, leaves) for member in tree.values()])
         return Structure(kind, tuple(tree), members, getattr(tree, "default_factory", None))
     if is_dataclass(tree) and not isinstance(tree, type):

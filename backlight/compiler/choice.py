@@ -14,7 +14,7 @@ from typing import NamedTuple
 from backlight.compiler.expression import memory_kind
 from backlight.compiler.ir import bits
 from backlight.compiler.kernels import Product, Shape
-from backlight.compiler.processor import processor
+from backlight.compiler.processor import LINE, processor
 from backlight.compiler.schedule import Layout, Schedule, layout_of, problem_of, row_parts_of, turned
 from backlight.compiler.strips import lanes_of, short
 from backlight.compiler.tile import Parts, Tile
@@ -29,7 +29,6 @@ BARRIER = 2000.0  # of threads that wait for each other, and for the memory that
 MEASURED = 10_000_000  # floating-point operations from which on measured tiles are used
 THREADS = ((1, 0.2), (2, 0.8), (4, 1.0), (8, 1.2))  # how much the time on so many threads counts
 LATENCY = 8.0  # multiply-adds that are begun until the first one is done
-LINE = 64  # bytes
 PAGES = 1024  # whose addresses the processor remembers
 ROWS = 4096  # of several axes that are computed before they are transposed
 CUTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)
@@ -282,13 +281,13 @@ def _cut(product: Product, way: _Way, given: int | None) -> tuple[float, Schedul
         if plan.packed or plan.dots or len(problem.columns) > 1
         else 2.0 * -(-batch // by_batch) * depth * layout.units
     )
-    best = None
 
     def cost(inner: float, part: float, share: float, crowded: float, splits: int) -> float:
         """Of a piece with these parts of the inner indices, rows and columns."""
         found = inner * (share * (crowded * (main * part + packing) + first_read) + tiling * part)
         return found + share * part * adding if splits > 1 else found
 
+    best = None
     for splits in [given] if given else _cuts(first if depth >= 256 else 1, room):
         splits = -(-first // -(-first // splits))
         inner = -(-first // splits) / first

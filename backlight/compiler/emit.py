@@ -18,27 +18,19 @@ from backlight.compiler.expression import combine, evaluate, identity, load_as, 
 from backlight.compiler.ir import Function, Value, lanes, scalar, vector
 from backlight.compiler.kernels import merged
 from backlight.compiler.plan import Group, Member, Tensor
+from backlight.compiler.processor import LINE
 from backlight.compiler.scatter import BAD_INDEX
-from backlight.compiler.strips import pieces_for
+from backlight.compiler.strips import pieces_for, share, short
 from backlight.compiler.views import View, contiguous, over, refined, tidy
 
-__all__ = ["Body", "Edge", "RowKernel", "Space", "short"]
+__all__ = ["Body", "Edge", "RowKernel", "Space"]
 
 UNROLLED = 8  # vectors in a row that stay in registers
 GRAIN = 4096  # elements that are worth a piece of their own …
 PLAIN = 8.0  # … where a mapping of this price is computed for each of them
 FETCHED = 16 << 10  # bytes that a product's members read and that are asked for before they are needed
-LINE = 64  # bytes of a line of the cache
 DEAR = 20.0  # price of members whose instructions wait for each other: two vectors at a time keep the units busy
 CHEAP = 3  # operations that are rather done again than their result kept
-
-
-def short(count: int, width: int) -> int:
-    """The lanes to use for rows of ``count``: no more than the power of two above it."""
-    lanes = 1
-    while lanes < min(count, width):
-        lanes *= 2
-    return lanes
 
 
 @dataclass(slots=True)
@@ -201,11 +193,11 @@ class RowKernel:
                 )
         pieces = self.pieces
         if self.by_rows:
-            first, last = _share(piece, pieces, self.space.count)
+            first, last = share(piece, pieces, self.space.count)
             with b.loop(last, first) as row:
                 self._row(row, None)
         else:
-            first, last = _share(piece, pieces, self.chunk_count)
+            first, last = share(piece, pieces, self.chunk_count)
             for number in range(self.space.count):
                 self._row(b.const("i64", number), (first, last))
 
@@ -643,8 +635,3 @@ def _immediate(view: View) -> bool:
 def _per_row(view: View, columns: int) -> View:
     """A view of one value per row as a view of the elements."""
     return View(view.tensor, view.offset, tidy((*view.digits, (columns, 0))))
-
-
-def _share(piece: Value, pieces: int, count: int) -> tuple[Value, Value]:
-    """The part of ``count`` that belongs to ``piece``."""
-    return piece * count // pieces, (piece + 1) * count // pieces

@@ -112,11 +112,10 @@ class Epoch:
 
     def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
         """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
-        self.finished = done = int(outputs[len(leaves)])
-        rows = outputs[len(leaves) + 1 :]
-        self.metrics = unflatten(metrics, [each if len(each) == done else each[:done] for each in rows])
+        self.finished = int(outputs[len(leaves)])
+        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
         for leaf, new in zip(leaves, outputs, strict=False):
-            if new is not leaf and done:
+            if self.finished and new is not leaf:
                 leaf[...] = new
 
     def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
@@ -267,7 +266,7 @@ class _Plan:
         if (
             given is None
             or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
-            or [(each.shape, each.dtype, each.strides) for each in given] != seen.forms
+            or _forms(given) != seen.forms
             or [address(each) for each in given] != seen.places
             or not all(leaf.flags.writeable for leaf in given[: self.leaves])
         ):
@@ -286,8 +285,8 @@ class _Plan:
         inputs = leaves + data
         places = [address(each) for each in inputs]
         if len(given) == len(everything) and all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
-            forms = [(each.shape, each.dtype, each.strides) for each in inputs]
-            self._seen = _Seen(structure.members[0], [ref(each) for each in inputs], forms, places.copy())
+            references = [ref(each) for each in inputs]
+            self._seen = _Seen(structure.members[0], references, _forms(inputs), places.copy())
         return inputs, places
 
     def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
@@ -305,6 +304,11 @@ class _Plan:
                 outputs.append(np.zeros(node.shape, node.dtype))
                 places.append(address(outputs[-1]))
         return outputs
+
+
+def _forms(arrays: Sequence[Any]) -> list[Any]:
+    """What can change about an array although it stays the same object."""
+    return [(each.shape, each.dtype, each.strides) for each in arrays]
 
 
 def _apart(value: Any, dtype: Any, spans: Sequence[Span]) -> Any:

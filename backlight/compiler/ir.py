@@ -322,6 +322,10 @@ class Function:
         """A constant, the same in every lane."""
         return Value(self, kind, _literal(kind, value))
 
+    def number(self, n: Any) -> Value:
+        """An i64: a Python int as a constant, a Value as it is."""
+        return n if isinstance(n, Value) else self.const("i64", n)
+
     def constants(self, kind: str, values: Sequence[Any]) -> Value:
         """A vector constant, one value per lane."""
         one = scalar(kind)
@@ -554,8 +558,7 @@ class Function:
     @contextmanager
     def loop(self, stop: Any, start: Any = 0, step: int = 1, unroll: bool = False) -> Iterator[Value]:
         """The instructions inside run for i = start, start + step, … < stop (Python ints or i64 Values)."""
-        first = start if isinstance(start, Value) else self.const("i64", start)
-        last = stop if isinstance(stop, Value) else self.const("i64", stop)
+        first, last = self.number(start), self.number(stop)
         name = self.new_label("loop")
         if isinstance(stop, int) and isinstance(start, int):
             if start >= stop:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from backlight.compiler.ir import Function, Module, Value, bits, vector
 from backlight.compiler.kernels import Access, Bound, Shape
+from backlight.compiler.processor import LINE
 from backlight.compiler.strips import load_strip, split_index, strips
 from backlight.compiler.tile import Parts
 from backlight.compiler.transpose import transpose_block
@@ -35,7 +36,6 @@ __all__ = [
 
 AHEAD = 8  # rows that are asked for before they are packed …
 FAR = 4096  # … where that many are this many bytes away, which the processor does not do by itself
-LINE = 64  # bytes
 
 
 class Walk(NamedTuple):
@@ -381,7 +381,7 @@ def emit_pack_tiles(
 
     def row(source: Value, target: Value) -> None:
         if ahead:
-            with b.loop(tiles.start(_value(b, last)), tiles.start(_value(b, first)), step=LINE // item) as place:
+            with b.loop(tiles.start(b.number(last)), tiles.start(b.number(first)), step=LINE // item) as place:
                 b.prefetch(b.at(source, place + ahead, kind))
         for masked, (start, stop) in enumerate(((first, _most(last, whole)), (_least(first, whole), last))):
             with b.loop(stop, start) as n:
@@ -428,10 +428,6 @@ def emit_scalar_pack(
                 nest(axis + 1, [*so_far, at], b.at(to, i * inner_steps[axis], kind))
 
         nest(0, [], b.at(target, n * step, kind))
-
-
-def _value(b: Function, number: Any) -> Value:
-    return b.const("i64", number) if isinstance(number, int) else number
 
 
 def _known(length: Any) -> int:

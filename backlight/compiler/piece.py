@@ -15,7 +15,7 @@ from backlight.compiler.packing import Columns, Padding, Walk
 from backlight.compiler.processor import processor
 from backlight.compiler.schedule import Layout, Schedule
 from backlight.compiler.strips import share, split_index
-from backlight.compiler.tile import InnerAxis, Parts, Tile, call_tile, emit_dots, emit_tile, totals
+from backlight.compiler.tile import InnerAxis, Parts, Tile, call_tile, emit_dots, emit_tile, store_tile, totals
 
 __all__ = ["DotsPiece", "Finish", "Piece", "TurnedPiece", "digits"]
 
@@ -250,7 +250,7 @@ class Piece:
     def _row_of(self, block: Any) -> Value:
         """The first row of a block, where blocks are tiles along the only axis of rows; behind the last one, anything
         beyond the rows."""
-        return self.layout.row_parts.start(self.b.const("i64", block) if isinstance(block, int) else block)
+        return self.layout.row_parts.start(self.b.number(block))
 
     def _hand_over_flat(self, row: Value, count: Any, columns: int) -> None:
         """Give ``count`` rows of ``columns`` results, which stand one after the other, to ``finish``."""
@@ -258,7 +258,7 @@ class Piece:
         rows = self.problem.sizes[2] if self.plan.turned else self.problem.sizes[1]
         flat = self.flat
         assert flat is not None
-        nothing, total = b.const("i64", 0), (b.const("i64", count) if isinstance(count, int) else count) * columns
+        nothing, total = b.const("i64", 0), b.number(count) * columns
         place = (self.batch * rows + row) * columns
 
         def give(i: Value, mask: Value | None) -> None:
@@ -342,9 +342,7 @@ class Piece:
                 call_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, ends, area, pitch)
                 return
             results = emit_tile(b, self.problem.dtype, plan.lanes, tile, inner, place, step, rights, masks)
-            for r, row in enumerate(results):
-                for v, result in enumerate(row):
-                    b.store(result, b.at(area, r * pitch + v * plan.lanes, self.kind))
+            store_tile(b, results, plan.lanes, area, pitch)
 
         _either(
             b, rest_tile, heights, lambda height: _either(b, self.rest_panel, self.widths, lambda w: compute(height, w))

@@ -9,8 +9,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Processor", "available_cores", "available_threads", "native_llvm", "processor"]
+__all__ = ["LINE", "Processor", "available_cores", "available_threads", "native_llvm", "processor"]
 
+LINE = 64  # bytes of a line of the cache
 _SYSTEM = Path("/sys")
 
 

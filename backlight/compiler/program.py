@@ -298,7 +298,7 @@ class _Writer:
     def all_taken(self) -> None:
         """Before anything else: this thread's counters say that there is nothing to take."""
         b = self.b
-        place = b.write("ptr", "getelementptr i8, ptr @takes, i64 0")
+        place = Value(b, "ptr", "@takes")
         with b.when(self.helping):
             with b.loop(b.load(place, "i64")) as site:
                 own = b.at(self.counters, (site * TAKERS + b["thread"]) * LINE, "i8")
@@ -376,7 +376,8 @@ class _Writer:
             for turn in range(2):
                 b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
-        text = f"{barrier_text()}{take_text()}@takes = internal constant i64 {self.takes}\n{self.module}"
+        self.module.constants["@takes"] = f"@takes = internal constant i64 {self.takes}"
+        text = barrier_text() + take_text() + str(self.module)
         counters = self.takes * TAKERS * LINE + LINE
         return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers, counters)
 

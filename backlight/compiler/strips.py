@@ -24,18 +24,7 @@ __all__ = [
 ]
 
 GRAIN = 8192  # elements that are worth a piece of their own
-PIECES = (
-    1,
-    2,
-    4,
-    8,
-    12,
-    16,
-    24,
-    32,
-    48,
-    64,
-)  # into so many pieces kernels are cut, which two or four threads share well
+PIECES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)  # into so many a kernel is cut: two and four threads share them well
 
 
 def pieces_for(work: float, units: int, grain: int = GRAIN) -> int:

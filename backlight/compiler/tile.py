@@ -14,9 +14,9 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from backlight.compiler.expression import memory_kind
-from backlight.compiler.ir import Function, Value, is_float, vector
+from backlight.compiler.ir import Function, Value, is_float, scalar, vector
 
-__all__ = ["InnerAxis", "Parts", "Tile", "call_tile", "emit_dots", "emit_tile", "totals"]
+__all__ = ["InnerAxis", "Parts", "Tile", "call_tile", "emit_dots", "emit_tile", "store_tile", "totals"]
 
 UNROLLED = 96  # multiply-adds for which a short loop is written out
 BUSY = 12  # multiply-adds in one step of a loop that hide its counting
@@ -169,10 +169,8 @@ def call_tile(
     """
     lengths = [axis.length for axis in inner if not isinstance(axis.length, int)]
     known = [f"{axis.length if isinstance(axis.length, int) else 'n'}_{axis.left}_{axis.right}" for axis in inner]
-    name = f"k.tile.{dtype.str[1:]}.{lanes}.{tile.rows}x{tile.vectors}.{row_stride}.{len(rights)}.{pitch}." + ".".join(
-        known
-    )
-    name = name.replace("-", "m")
+    facts = (dtype.str[1:], lanes, f"{tile.rows}x{tile.vectors}", row_stride, len(rights), pitch, *known)
+    name = ".".join(map(str, ("k.tile", *facts))).replace("-", "m")
     if b.module.first_use(name):
         parameters = [("left", "ptr"), ("area", "ptr"), *((f"right{v}", "ptr") for v in range(len(rights)))]
         f = b.module.function(name, parameters + [(f"n{k}", "i64") for k in range(len(lengths))])
@@ -183,11 +181,16 @@ def call_tile(
         if len(places) == 1:
             places = [f.at(places[0], v * lanes, kind) for v in range(tile.vectors)]
         results = emit_tile(f, dtype, lanes, tile, axes, f["left"], row_stride, places, [None] * tile.vectors)
-        for r, row in enumerate(results):
-            for v, result in enumerate(row):
-                f.store(result, f.at(f["area"], r * pitch + v * lanes, kind))
+        store_tile(f, results, lanes, f["area"], pitch)
         f.end()
     b.call(name, "void", left, area, *rights, *lengths)
+
+
+def store_tile(b: Function, results: Sums, lanes: int, area: Value, pitch: int) -> None:
+    """Put the results of a tile into ``area``, rows ``pitch`` elements apart."""
+    for r, row in enumerate(results):
+        for v, result in enumerate(row):
+            b.store(result, b.at(area, r * pitch + v * lanes, scalar(result.kind)))
 
 
 class _Results:
