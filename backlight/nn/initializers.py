@@ -14,7 +14,7 @@ import math
 import operator
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -238,7 +238,7 @@ class VarianceScaling(Initializer):
     Raises ``ArgumentError`` for other words, and a scale that is not above 0.
     """
 
-    _config: tuple[str, ...] = ("scale", "mode", "distribution", "seed")
+    _config: ClassVar[tuple[str, ...]] = ("scale", "mode", "distribution", "seed")
 
     def __init__(
         self,

@@ -5,14 +5,24 @@ A table is an allow-list: a name in a file can only lead to what stands in it, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from backlight.errors import ArgumentError, message
 from backlight.trace import user_source
 
-__all__ = ["Configured", "Names"]
+__all__ = ["Configured", "Names", "snake"]
+
+
+def snake(name: str) -> str:
+    """The name of a class in small letters, with _ between its words.
+
+    >>> snake("MeanSquaredError")
+    'mean_squared_error'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 class Configured:
@@ -29,7 +39,7 @@ class Configured:
     (Scale(factor=3.0), {'factor': 3.0})
     """
 
-    _config: tuple[str, ...] = ()
+    _config: ClassVar[tuple[str, ...]] = ()
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this object again."""

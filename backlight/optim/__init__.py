@@ -6,15 +6,11 @@ whole loss and not only a gradient.
 """
 
 from backlight.messages import MESSAGES
-from backlight.optim.texts import TEXTS
-
-MESSAGES.update(TEXTS)
-
-from backlight.optim import schedules  # noqa: E402  (the catalogue comes first)
-from backlight.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm  # noqa: E402
-from backlight.optim.lbfgs import LBFGS, Minimum, minimize  # noqa: E402
-from backlight.optim.optimizer import Optimizer  # noqa: E402
-from backlight.optim.optimizers import (  # noqa: E402
+from backlight.optim import schedules
+from backlight.optim.clipping import clip_by_global_norm, clip_by_norm, clip_by_value, global_norm
+from backlight.optim.lbfgs import LBFGS, Minimum, minimize
+from backlight.optim.optimizer import Optimizer
+from backlight.optim.optimizers import (
     OPTIMIZERS,
     SGD,
     Adadelta,
@@ -31,7 +27,8 @@ from backlight.optim.optimizers import (  # noqa: E402
     get,
     serialize,
 )
-from backlight.optim.rules import RULES, transformation  # noqa: E402
+from backlight.optim.rules import RULES, transformation
+from backlight.optim.texts import TEXTS
 
 __all__ = [
     "LBFGS",
@@ -61,3 +58,5 @@ __all__ = [
     "serialize",
     "transformation",
 ]
+
+MESSAGES.update(TEXTS)

@@ -8,14 +8,13 @@ Every object takes ``reduction`` ("sum_over_batch_size", "sum", "mean", "mean_wi
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from backlight.errors import ArgumentError, CallError, ShapeError, message
-from backlight.nn.lookup import Names
+from backlight.nn.lookup import Configured, Names, snake
 from backlight.nn.losses import entropy, overlap, regression, sequence
 from backlight.nn.losses.common import array_of, floating, here, same_rank
 
@@ -50,7 +49,7 @@ __all__ = [
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
 
-class Loss:
+class Loss(Configured):
     """``L = Σ wᵢ · lᵢ / N`` over the values lᵢ that ``call(y_true, y_pred)`` gives for every example.
 
     ``reduction`` says what becomes of them: "sum_over_batch_size" and "mean" divide the weighted sum by their number,
@@ -73,7 +72,7 @@ class Loss:
             raise ArgumentError(
                 message("loss_reduction", here(), came=repr(reduction), names=", ".join(map(repr, REDUCTIONS)))
             )
-        self.name = name if name is not None else _snake(type(self).__name__)
+        self.name = name if name is not None else snake(type(self).__name__)
         self.reduction = None if reduction == "none" else reduction
         self.dtype = dtype
 
@@ -104,17 +103,8 @@ class Loss:
         config: dict[str, Any] = {"name": self.name, "reduction": self.reduction}
         return config if self.dtype is None else {**config, "dtype": str(np.dtype(self.dtype))}
 
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The object that these arguments make."""
-        return cls(**config)
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _beside(weights: Any, values: Any) -> Any:

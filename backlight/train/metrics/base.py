@@ -11,14 +11,14 @@ data are, so that counts stay exact; the result has the metric's ``dtype``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from backlight.array import Array
 from backlight.errors import ArgumentError, ShapeError, message
+from backlight.nn.lookup import Configured, snake
 from backlight.nn.losses import common as losses_common
 from backlight.nn.losses.common import array_of, check_shapes, floating, here, same_rank
 from backlight.numpy_api.common import cast
@@ -71,7 +71,7 @@ def _plain(x: Any) -> Any:
     return np.array(x.value) if isinstance(x, Array) else x
 
 
-class Metric:
+class Metric(Configured):
     """``value = result(Σ update(batch))``: write ``init``, ``update`` and ``compute`` in a class of your own.
 
     ``_config`` names the attributes that the constructor takes besides ``name`` and ``dtype``.
@@ -89,11 +89,10 @@ class Metric:
     ('largest', np.float32(3.0))
     """
 
-    _config: ClassVar[tuple[str, ...]] = ()
     _state: State | None = None
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self.name = name if name is not None else _snake(type(self).__name__)
+        self.name = name if name is not None else snake(type(self).__name__)
         self.dtype = np.dtype(np.float32 if dtype is None else dtype)
 
     # -- Pure ------------------------------------------------------------------------------------------------------
@@ -156,20 +155,10 @@ class Metric:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make this metric again."""
-        own = {name: getattr(self, name) for name in self._config}
-        return {"name": self.name, "dtype": str(self.dtype), **own}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The metric that these arguments make."""
-        return cls(**config)
+        return {"name": self.name, "dtype": str(self.dtype), **super().get_config()}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 class Sum(Metric):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlight.nn import losses
-from backlight.nn.lookup import Names
+from backlight.nn.lookup import Names, snake
 from backlight.train.metrics import accuracy, auc, base, confusion, overlap, regression
 from backlight.train.metrics.base import MeanMetricWrapper, Metric
 
@@ -52,7 +52,7 @@ _SHORT = {
 NAMES = Names(
     "kind_metric",
     _CLASSES,
-    {**{base._snake(name): name for name in _CLASSES if base._snake(name) not in _SHORT}, **_SHORT},
+    {**{snake(name): name for name in _CLASSES if snake(name) not in _SHORT}, **_SHORT},
 )
 
 
