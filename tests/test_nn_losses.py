@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refused import names_all, said
 
 import backlight
 from backlight.errors import ArgumentError, CallError, ShapeError
@@ -551,10 +552,6 @@ REFUSED: list[tuple[str, type[Exception], Callable[[], Any], tuple[str, ...]]] =
 def test_bad_input_is_named(
     case: str, kind: Any, call: Any, says: tuple[str, ...], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKLIGHT_LANG", language)
-    with pytest.raises(kind) as caught:
-        call()
-    text = str(caught.value)
-    assert all(part in text for part in says), text
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (language == "zh")
+    text = said(call, kind, language, monkeypatch)
+    names_all(text, says, language)
     assert "test_nn_losses.py" in text

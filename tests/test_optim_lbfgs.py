@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refused import said
 
 import backlight
 from backlight import optim
@@ -209,9 +210,6 @@ BAD: list[tuple[str, Callable[[], Any], type[BacklightError], str]] = [
 def test_bad_input_is_named(
     call: Callable[[], Any], kind: type[BacklightError], part: str, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKLIGHT_LANG", language)
-    with pytest.raises(kind) as caught:
-        call()
-    text = str(caught.value)
+    text = said(call, kind, language, monkeypatch)
     assert part in text
     assert ("应为" in text or "改写为" in text) if language == "zh" else ("Expected" in text or "Write instead" in text)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refused import said
 
 import backlight
 from backlight.compiler.epoch import Epoch
@@ -415,9 +416,6 @@ BAD: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
 def test_bad_arguments_are_named(
     call: Callable[[], Any], kind: type[Exception], part: str, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKLIGHT_LANG", language)
-    with pytest.raises(kind) as caught:
-        call()
-    text = str(caught.value)
+    text = said(call, kind, language, monkeypatch)
     assert part in text
     assert ("应为" if language == "zh" else "Expected") in text

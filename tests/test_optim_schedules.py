@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refused import said
 
 import backlight
 from backlight.compiler.epoch import Epoch
@@ -201,9 +202,6 @@ BAD: list[tuple[str, Callable[[], Any], str]] = [
 def test_bad_schedules_are_named(
     call: Callable[[], Any], part: str, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKLIGHT_LANG", language)
-    with pytest.raises(ArgumentError) as caught:
-        call()
-    text = str(caught.value)
+    text = said(call, ArgumentError, language, monkeypatch)
     assert part in text
     assert ("应为" if language == "zh" else "Expected") in text

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refused import names_all, said
 
 import backlight
 from backlight.errors import ArgumentError, DataError, ShapeError
@@ -146,12 +147,7 @@ WARNED: list[tuple[str, Callable[[], Any], tuple[str, ...]]] = [
 def test_mistakes_are_named(
     case: str, kind: Any, call: Any, says: tuple[str, ...], language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("BACKLIGHT_LANG", language)
-    with pytest.raises(kind) as caught:
-        call()
-    text = str(caught.value)
-    assert all(part in text for part in says), text
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (language == "zh")
+    names_all(said(call, kind, language, monkeypatch), says, language)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -164,8 +160,7 @@ def test_doubts_are_warned_of(
         call()
     assert len(caught) == 1
     text = str(caught[0].message)
-    assert all(part in text for part in says), text
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in text) == (language == "zh")
+    names_all(text, says, language)
     assert caught[0].filename == __file__
 
 
