@@ -496,7 +496,7 @@ def elementwise(primitive: Elementwise, *inputs: Any) -> Any:
             if type(x) not in _PLAIN:
                 x = plain(x)
                 if type(x) is Array:
-                    return elementwise(primitive, *(as_array(x) if type(x) in (list, tuple) else x for x in inputs))
+                    return elementwise(primitive, *map(_handle, inputs))
             nodes.append(None)
             values.append(x)
     out: Any = None
@@ -575,9 +575,7 @@ def structural(primitive: Structural, *inputs: Any, **params: Any) -> Any:
         else:
             x = plain(x)
             if type(x) is Array:
-                return structural(
-                    primitive, *(as_array(x) if type(x) in (list, tuple) else x for x in inputs), **params
-                )
+                return structural(primitive, *map(_handle, inputs), **params)
             nodes.append(None)
             values.append(np.asarray(x) if type(x) is not np.ndarray else x)
     form: Any = structural_form(primitive, values, params) if postponed and traced and primitive.outputs == 1 else None
@@ -625,7 +623,13 @@ def plain(x: Any) -> Any:
     """A value that NumPy's ufuncs take as it is: an array, a scalar or a Python number (lists are converted)."""
     if type(x) in _PLAIN or isinstance(x, np.generic):
         return x
-    return as_array(x) if isinstance(x, list | tuple) and _holds_array(x) else _checked(np.asarray(x), x)
+    handle = _handle(x)
+    return handle if isinstance(handle, Array) else _checked(np.asarray(x), x)
+
+
+def _handle(x: Any) -> Any:
+    """The Array that a primitive reads for ``x``, if it is one or a list that holds some; ``x`` itself otherwise."""
+    return as_array(x) if isinstance(x, Array) or (isinstance(x, list | tuple) and _holds_array(x)) else x
 
 
 def _checked(converted: Any, x: Any) -> Any:
@@ -639,9 +643,9 @@ def _holds_array(x: Any) -> bool:
 
 
 def as_array(x: Any) -> Array:
-    """``x`` as an Array: itself, a nested list with Arrays in it stacked, anything else a constant."""
+    """``x`` as an Array: itself (a variable as it is now), a nested list with Arrays stacked, a constant otherwise."""
     if isinstance(x, Array):
-        return x
+        return x if type(x) is Array else Array(x.node)
     if isinstance(x, list | tuple) and _holds_array(x):
         return FUNCTIONS[np.stack]([as_array(member) for member in x])  # type: ignore[no-any-return]
     return Array(constant(plain(x) if not isinstance(x, list | tuple) else _checked(np.asarray(x), x)))

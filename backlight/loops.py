@@ -28,6 +28,7 @@ from backlight.ops.loop import SAMPLES, Layout
 from backlight.primitive import REGISTRY, Sample
 from backlight.trace import Trace, constant, deriving, input_node, state, user_source
 from backlight.tree import Structure, flatten, unflatten
+from backlight.variable import Bindings
 
 __all__ = ["Body", "cond", "fori_loop", "scan", "while_loop"]
 
@@ -240,7 +241,7 @@ class _Traced(NamedTuple):
 
 def _trace(name: str, function: Callable[..., Any], values: Sequence[Any], split: Callable[..., Any]) -> _Traced:
     """Run one step: ``split(function, leaves)`` calls it, checks what came back, and gives its leaves and form."""
-    with Trace(name) as trace, deriving(None), np.errstate(all="ignore"):
+    with Trace(name) as trace, Bindings(body=True), deriving(None), np.errstate(all="ignore"):
         since = constant(0).index
         inputs = [input_node(value, None) for value in values]
         leaves, form = split(function, [Array(node) for node in inputs])

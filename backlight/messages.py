@@ -688,4 +688,13 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "应为：实数，或复可导的函数。\n"
         "改写为：对 np.real(z)、np.imag(z) 或 np.abs(z) 使用 {operation}；或使用 backlight.stop_gradient(z)。",
     ),
+    "variable_body": (
+        "`{name}` is assigned inside the body of a loop.\nWrite instead: carry its contents, and assign it afterwards.",
+        "在循环体内给 `{name}` 赋值。\n改写为：让循环携带它的内容，循环之后再赋值。",
+    ),
+    "variable_traced": (
+        "`{name}` is assigned inside a traced function, which knows nothing of it.\n"
+        "Write instead: assign it outside, or in a function under backlight.compile, which follows variables.",
+        "在被追踪的函数内给 `{name}` 赋值，而函数并不知道它。\n改写为：在外面赋值，或放在 backlight.compile 编译的函数里。",
+    ),
 }

@@ -111,6 +111,7 @@ class _State(threading.local):
         self.origin: Origin | None = None
         self.kind = "call"  # "part" while one of NumPy's functions is being composed
         self.postpone = False  # whether loops are only recorded, and run when somebody looks at what they give
+        self.bindings: Any = None  # what variables hold here instead of what they hold otherwise
 
 
 state = _State()

@@ -40,6 +40,7 @@ ORDER = [
     "indexing",
     "methods",
     "array",
+    "variable",
     "views",
     "numpy_api",
     "functions",

@@ -28,6 +28,7 @@ from backlight.loops import scan
 from backlight.trace import state as tracing
 from backlight.trace import user_source
 from backlight.tree import Structure, flatten, leaves_of, tree_map, unflatten
+from backlight.variable import Variable
 
 __all__ = ["Epoch"]
 
@@ -160,7 +161,7 @@ class Epoch:
             raise CompileError(message("epoch_refused", function=name, reason=error)) from error
         try:
             native = Native(traced.graph, self._threads, range(form.leaves + 1))
-            return _Plan(native, form, traced.form.members[1])
+            return _Plan(native, form, traced.form.members[1], traced.captured)
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
             raise CompileError(message("epoch_unsupported", str(error.node.source or ""), **facts)) from None
@@ -242,8 +243,9 @@ class _Plan:
     arrays again and again, so they are looked at once.
     """
 
-    def __init__(self, native: Native, form: Structure, metrics: Structure) -> None:
+    def __init__(self, native: Native, form: Structure, metrics: Structure, captured: Sequence[Variable] = ()) -> None:
         self.native, self.form, self.metrics = native, form, metrics
+        self._captured = captured  # variables that are read and belong to no state: they hold something new every time
         self.leaves = form.leaves
         self.spare: list[list[Any]] = []  # copies of states, to be written over
         self._seen = _Seen(None, [], [], [])
@@ -281,10 +283,13 @@ class _Plan:
         given = [each for each in everything if is_data(each)]
         leaves, nodes = given[: self.leaves], self.native.graph.inputs[self.leaves + 1 :]
         spans = _check(leaves, self.form)
-        data = [_apart(x, node.dtype, spans) for x, node in zip(given[self.leaves :], nodes, strict=True)]
+        read = [*given[self.leaves :], *(variable.value for variable in self._captured)]
+        data = [_apart(x, node.dtype, spans) for x, node in zip(read, nodes, strict=True)]
         inputs = leaves + data
         places = [address(each) for each in inputs]
-        if len(given) == len(everything) and all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
+        if len(given) == len(everything) == len(inputs) and all(
+            ours is theirs for ours, theirs in zip(inputs, given, strict=True)
+        ):
             references = [ref(each) for each in inputs]
             self._seen = _Seen(structure.members[0], references, _forms(inputs), places.copy())
         return inputs, places

@@ -20,6 +20,7 @@ from backlight.primitive import Elementwise, Map, Move
 from backlight.simplify import simplify
 from backlight.trace import ROOT, Guard, Trace, input_node, is_user_file, state, user_source
 from backlight.tree import Structure, flatten, unflatten
+from backlight.variable import Bindings, Variable
 
 __all__ = ["Refused", "Traced", "is_data", "kind_of", "leaf_names", "trace_call"]
 
@@ -93,7 +94,8 @@ class Traced(NamedTuple):
 
     ``leaves`` are those of the result: the number of an output, whether it is one of NumPy's numbers rather than an
     array; or what is no data, and ``None``. ``written`` are the arguments that the function wrote into, by their
-    number among the inputs; what they hold in the end are outputs, after the ``returned`` ones.
+    number among the inputs; what they hold in the end are outputs, after the ``returned`` ones. The last inputs are
+    the ``captured`` variables, and behind what was written comes what the ``assigned`` ones of them hold in the end.
     """
 
     graph: Graph
@@ -102,6 +104,8 @@ class Traced(NamedTuple):
     leaves: tuple[tuple[Any, bool | None], ...]
     returned: int
     written: tuple[int, ...]
+    captured: tuple[Variable, ...]
+    assigned: tuple[Variable, ...]
 
 
 def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Traced:
@@ -113,7 +117,7 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
     before, draws = state.postpone, [*map(_state, generators)]
     state.postpone = True  # a loop is recorded, not run
     try:
-        with trace:
+        with trace, Bindings(capture=True) as bindings:
             lifted = [_lifted(leaf, name) if is_data(leaf) else leaf for leaf, name in zip(leaves, names, strict=True)]
             handles = [x for x in lifted if isinstance(x, Array)]
             inputs = [handle.node for handle in handles]
@@ -131,7 +135,10 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
                     raise Refused(message("compile_result", kind=type(member).__name__))
             returned = len(outputs)
             written = [k for k, handle in enumerate(handles) if handle.node is not inputs[k]]
-            outputs = opened([*outputs, *(handles[k].node for k in written)], inputs)
+            assigned = bindings.written()
+            outputs = [*outputs, *(handles[k].node for k in written), *(node for _, node in assigned)]
+            inputs += [node for _, node in bindings.captured]
+            outputs = opened(outputs, inputs)
     finally:
         state.postpone = before
     if draws != [*map(_state, generators)]:
@@ -141,7 +148,9 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
     outside = next((node for node in graph.nodes if node.trace is ROOT and node.kind != "constant"), None)
     if outside is not None:
         raise Refused(message("compile_outside", name=outside.name or outside.operation), outside.source)
-    return Traced(graph, guards, form, tuple(described), returned, tuple(written))
+    captured = tuple(variable for variable, _ in bindings.captured)
+    changed = tuple(variable for variable, _ in assigned)
+    return Traced(graph, guards, form, tuple(described), returned, tuple(written), captured, changed)
 
 
 def _lifted(leaf: Any, name: str) -> Array:

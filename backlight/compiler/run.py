@@ -39,6 +39,10 @@ class _Variant(NamedTuple):
     native: Native
     guards: tuple[Guard, ...]
 
+    def __call__(self, values: Sequence[Any]) -> list[Any]:
+        """What the plan computes of the arguments and of what the variables hold now."""
+        return self.native([*values, *(variable.value for variable in self.traced.captured)])
+
     def seen(self, outputs: Sequence[Any]) -> list[Any]:
         """The values that Python read."""
         return [x[()] for x in outputs[len(outputs) - len(self.guards) :]]
@@ -70,8 +74,11 @@ class _Variant(NamedTuple):
     def result(self, outputs: Sequence[Any], data: Sequence[Any]) -> Any:
         """What the function returns, after what it writes into its arguments."""
         traced = self.traced
+        after = traced.returned + len(traced.written)
         for k, output in zip(traced.written, outputs[traced.returned :], strict=False):
             data[k][...] = output
+        for variable, output in zip(traced.assigned, outputs[after:], strict=False):
+            variable.assign(output)
         leaves = [k if number is None else outputs[k][()] if number else outputs[k] for k, number in traced.leaves]
         return unflatten(traced.form, leaves)
 
@@ -164,7 +171,7 @@ class Compiled:
             return None
         for variant in variants:
             try:
-                outputs = variant.native(values)
+                outputs = variant(values)
             except IndexOutside:
                 if variant.guards:  # perhaps it does not go this way
                     continue
@@ -203,7 +210,7 @@ class Compiled:
             watch(native)
         variant = _Variant(traced, native, traced.guards)
         try:
-            outputs = native(values)
+            outputs = variant(values)
         except IndexOutside:
             return None
         settled = variant.settled(outputs)

@@ -303,7 +303,7 @@ class LBFGS(Optimizer, rule="lbfgs", rate=1.0, arguments={**OPTIONS, "name": (No
         found = minimize(loss, values, *data, **options, jit_compile=jit_compile)
         for variable, value in zip(variables, found.parameters, strict=True):
             write(variable, value)
-        self.state["iterations"][...] += found.iterations
+        self._state["iterations"].assign_add(found.iterations)
         return found
 
     def build(self, variables: Iterable[Any]) -> None:

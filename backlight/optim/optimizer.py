@@ -2,8 +2,8 @@
 
 The work is done by a pure function, ``stateless_apply(state, gradients, parameters) -> (parameters, state)``, in this
 order: divide by the loss scale, accumulate, clip, decay, follow the rule, average, constrain, count. A state is a plain
-tree of arrays, so a compiled epoch can hold it; ``apply_gradients`` is the same function with the results written into
-the variables, and into the optimiser's own arrays, which stay the same objects.
+tree of arrays, so a compiled epoch can hold it; ``apply_gradients`` is the same function with the results assigned to
+the variables, and to the optimiser's own.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from backlight.optim.rules import MOMENTUM, NOT_NEGATIVE, POSITIVE, RULES, Range
 from backlight.optim.schedules import LearningRateSchedule
 from backlight.optim.schedules import deserialize as deserialize_schedule
 from backlight.optim.schedules import serialize as serialize_schedule
-from backlight.optim.variable import StateVariable, check_dtype, check_variable, is_tracing, name_of, plain, read, write
+from backlight.optim.variable import check_dtype, check_variable, name_of, read, write
 from backlight.trace import user_source
-from backlight.tree import flatten, flatten_like, unflatten
+from backlight.tree import flatten, flatten_like, tree_map, unflatten
+from backlight.variable import Variable, is_tracing, now
 
 __all__ = ["COMMON", "Optimizer", "State"]
 
@@ -126,7 +127,7 @@ class Optimizer:
             setattr(self, key, value)
         self.name = name or re.sub(r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
         self._schedule: Callable[..., Any] | None = None
-        self._state: State = {"iterations": np.zeros((), np.int64)}
+        self._state: State = {"iterations": self._own("iteration", np.zeros((), np.int64))}
         self._variables: list[Any] = []
         self._leaves: list[Leaf] = []
         self._places: dict[int, int] = {}
@@ -143,7 +144,7 @@ class Optimizer:
         self._excluded = {id(variable) for variable in self._kept_alive}
 
     def __repr__(self) -> str:
-        rate = self._schedule if self._schedule is not None else float(plain(self._state["learning_rate"]))
+        rate = self._schedule if self._schedule is not None else float(self._state["learning_rate"].numpy())
         return f"<{type(self).__name__} learning_rate={rate}>"
 
     # -- Rate and count --------------------------------------------------------------------------------------------
@@ -151,9 +152,7 @@ class Optimizer:
     @property
     def learning_rate(self) -> Any:
         """The rate of the next step; a number or a schedule may be set at any time, for the steps to come."""
-        if self._schedule is not None:
-            return self._rate(self._state)
-        return _shown("learning_rate", self._state["learning_rate"])
+        return self._state["learning_rate"] if self._schedule is None else self._rate(self._now())
 
     @learning_rate.setter
     def learning_rate(self, rate: Any) -> None:
@@ -163,21 +162,22 @@ class Optimizer:
             self._schedule = rate
             self._state.pop("learning_rate", None)
             return
-        if isinstance(rate, Array) and is_tracing():
-            self._state["learning_rate"] = cast(rate, np.float64)
-            return
-        try:
-            number = np.array(plain(rate), np.float64)
-        except (TypeError, ValueError):
-            number = np.array(np.nan)
-        if isinstance(rate, bool | str) or number.shape != () or not 0 <= number < np.inf:
-            facts = {"optimizer": type(self).__name__, "came": repr(rate)}
-            raise ArgumentError(message("optim_rate", str(user_source() or ""), **facts))
-        self._schedule = None
-        if "learning_rate" in self._state and not isinstance(self._state["learning_rate"], Array):
-            self._state["learning_rate"][...] = number
+        number = now(rate)
+        if isinstance(number, Array):
+            number = cast(number, np.float64)
         else:
-            self._state = {"iterations": self._state["iterations"], "learning_rate": number} | self._state
+            try:
+                number = np.array(number, np.float64)
+            except (TypeError, ValueError):
+                number = np.array(np.nan)
+            if isinstance(rate, bool | str) or number.shape != () or not 0 <= number < np.inf:
+                facts = {"optimizer": type(self).__name__, "came": repr(rate)}
+                raise ArgumentError(message("optim_rate", str(user_source() or ""), **facts))
+        if "learning_rate" not in self._state:
+            own = {"learning_rate": self._own("learning_rate", np.zeros(()))}
+            self._state = {"iterations": self._state["iterations"]} | own | self._state
+        self._schedule = None
+        self._state["learning_rate"].assign(number)
 
     def _rate(self, state: State) -> Any:
         if self._schedule is None:
@@ -189,9 +189,8 @@ class Optimizer:
     @property
     def iterations(self) -> Any:
         """How many steps there have been; with accumulation, how many times the parameters have moved."""
-        count = self._state["iterations"]
-        steps = self.gradient_accumulation_steps
-        return _shown("iteration", count if steps is None else _array(count // steps))
+        count, steps = self._state["iterations"], self.gradient_accumulation_steps
+        return count if steps is None else now(_array(count // steps))
 
     # -- State -----------------------------------------------------------------------------------------------------
 
@@ -215,8 +214,26 @@ class Optimizer:
             self._leaf(name_of(variable, number), str(getattr(variable, "name", "")), variable)
             for number, variable in enumerate(variables)
         ]
-        self._state = {**self._state, **self._memory(variables, self._leaves)}
+        memory = self._memory(variables, self._leaves)
+        words = {"accumulator": "gradient_accumulator"}
+        for key in ("average", "accumulator"):
+            if key in memory:
+                held = zip(self._leaves, memory[key], strict=True)
+                memory[key] = [self._own(f"{leaf.name}_{words.get(key, key)}", value) for leaf, value in held]
+        memory["slots"] = [
+            {key: self._own(f"{leaf.name}_{key}", value) for key, value in slots.items()}
+            for leaf, slots in zip(self._leaves, memory["slots"], strict=True)
+        ]
+        self._state = {**self._state, **memory}
         self.built = True
+
+    def _own(self, name: str, value: Any) -> Variable:
+        return Variable(value, trainable=False, name=f"{self.name}/{name}")
+
+    def _now(self) -> State:
+        """The state as it is: traced where a transformation runs, otherwise views of the variables' memory."""
+        held: State = tree_map(now, self._state)
+        return held
 
     def init(self, parameters: Any) -> State:
         """The state for any tree of parameters, before the first step; the optimiser itself is left as it is.
@@ -227,7 +244,7 @@ class Optimizer:
         names = labels(structure, "parameters")
         for value, name in zip(values, names, strict=True):
             check_dtype(value, name)
-        start = {key: np.array(plain(value)) for key, value in self._state.items() if key in SCALARS}
+        start = {key: self._state[key].numpy() for key in SCALARS if key in self._state}
         start["iterations"] = np.zeros((), np.int64)
         return {**start, **self._memory(values, self._leaves_of(values, names))}
 
@@ -246,10 +263,9 @@ class Optimizer:
         """The optimiser's state, a plain tree: ``iterations``, ``learning_rate`` (unless it is a schedule), and once
         built ``slots``, a dictionary for each variable, ``average`` and ``accumulator``.
 
-        These are the optimiser's own arrays: whoever updates them in place updates the optimiser. A state that is set
-        is copied into them; while a transformation runs, traced values take their place until plain ones are set again.
+        It is a copy of what the optimiser's ``variables`` hold, and a state that is set is copied into them.
         """
-        return self._state
+        return self._now() if is_tracing() else tree_map(Variable.numpy, self._state)
 
     @state.setter
     def state(self, state: State) -> None:
@@ -259,29 +275,20 @@ class Optimizer:
             given = flatten_like(state, structure, "state", where)
         except ArgumentError as error:
             raise ArgumentError(message("optim_state", where, optimizer=kind, problem=error)) from None
+        given = [new if hasattr(new, "dtype") else np.asarray(new) for new in given]
         for new, old, name in zip(given, leaves, labels(structure, "state"), strict=True):
-            new = new if hasattr(new, "dtype") else np.asarray(new)
             if new.shape != old.shape or not np.can_cast(new.dtype, old.dtype, "same_kind"):
                 problem = f"{name}: {new.dtype} {new.shape} != {old.dtype} {old.shape}"
                 raise ArgumentError(message("optim_state", where, optimizer=kind, problem=problem))
-        if any(isinstance(each, Array) for each in (*given, *leaves)):
-            self._state = unflatten(structure, given)
-        else:
-            for new, old in zip(given, leaves, strict=True):
-                old[...] = new
+        for new, old in zip(given, leaves, strict=True):
+            old.assign(new)
 
     @property
-    def variables(self) -> list[StateVariable]:
+    def variables(self) -> list[Variable]:
         """Every array of the state by a name, as Keras lists them."""
-        words = {"iterations": "iteration", "accumulator": "gradient_accumulator"}
-        names = [leaf.name for leaf in self._leaves]
-        found = [(words.get(key, key), self._state[key]) for key in SCALARS if key in self._state]
-        for key in ("average", "accumulator"):
-            values = self._state.get(key, ())
-            found += [(f"{name}_{words.get(key, key)}", x) for name, x in zip(names, values, strict=False)]
-        for name, slots in zip(names, self._state.get("slots", ()), strict=False):
-            found += [(f"{name}_{key}", x) for key, x in slots.items()]
-        return [StateVariable(f"{self.name}/{name}", value) for name, value in found]
+        scalars = [self._state[key] for key in SCALARS if key in self._state]
+        held = [x for key in ("average", "accumulator") for x in self._state.get(key, ())]
+        return [*scalars, *held, *(x for slots in self._state.get("slots", ()) for x in slots.values())]
 
     # -- Which parameter is treated how ----------------------------------------------------------------------------
 
@@ -438,11 +445,14 @@ class Optimizer:
 
         >>> from backlight.optim import SGD
         >>> w = np.array([1.0, 2.0])
-        >>> SGD(0.1).apply_gradients([(np.array([1.0, -1.0]), w)]).item(), w
+        >>> int(SGD(0.1).apply_gradients([(np.array([1.0, -1.0]), w)])), w
         (1, array([0.9, 2.1]))
 
+        Inside ``backlight.compile`` the step becomes part of the compiled function; inside other transformations use
+        ``stateless_apply``.
+
         Raises ``ArgumentError`` for no gradient at all, for a variable that the optimiser was not built for, and inside
-        a traced function (use ``stateless_apply``); ``ShapeError`` for a gradient that does not fit its variable.
+        a traced function that knows nothing of variables; ``ShapeError`` for a gradient that does not fit.
         """
         pairs = list(grads_and_vars)
         return self.apply([g for g, _ in pairs], [v for _, v in pairs])
@@ -461,8 +471,6 @@ class Optimizer:
             raise ArgumentError(message("optim_twice", where, optimizer=kind))
         if all(g is None for g in gradients):
             raise ArgumentError(message("optim_no_gradients", where, optimizer=kind))
-        if is_tracing() and not isinstance(self._state["iterations"], Array):
-            raise ArgumentError(message("optim_traced", where, optimizer=kind))
         self.build(variables if not self.built else self._variables)
         given: list[Any] = [None] * len(self._variables)
         for number, (gradient, variable) in enumerate(zip(gradients, variables, strict=True)):
@@ -474,7 +482,7 @@ class Optimizer:
         if without:
             text = message("optim_some_gradients", optimizer=kind, names=", ".join(without))
             warnings.warn(text, stacklevel=3)
-        moved, state = self.stateless_apply(self._state, given, [read(variable) for variable in self._variables])
+        moved, state = self.stateless_apply(self._now(), given, [read(variable) for variable in self._variables])
         for variable, value, gradient in zip(self._variables, moved, given, strict=True):
             if gradient is not None or self.use_ema:
                 write(variable, value)
@@ -499,7 +507,7 @@ class Optimizer:
             if id(variable) not in self._places:
                 facts = {"name": name_of(variable, number), "count": len(self._variables), "optimizer": kind}
                 raise ArgumentError(message("optim_stranger", where, **facts))
-            write(variable, self._state["average"][self._places[id(variable)]].copy())
+            write(variable, self._state["average"][self._places[id(variable)]].numpy())
 
     # -- Configuration ---------------------------------------------------------------------------------------------
 
@@ -507,7 +515,7 @@ class Optimizer:
         """The arguments that make an equal optimiser, as plain data; the state is not part of it."""
         rate: Any = self._schedule
         if rate is None:
-            rate = float(plain(self._state["learning_rate"]))
+            rate = float(self._state["learning_rate"].numpy())
         elif isinstance(rate, LearningRateSchedule):
             rate = serialize_schedule(rate)
         return {key: rate if key == "learning_rate" else getattr(self, key) for key in self.arguments}
@@ -539,9 +547,5 @@ def _chosen(condition: Any, now: Any, before: Any) -> Any:
 
 
 def _gradient(gradient: Any) -> Any:
-    value = plain(gradient)
+    value = now(gradient)
     return value if hasattr(value, "dtype") else np.asarray(value, np.float64)
-
-
-def _shown(name: str, value: Any) -> Any:
-    return value if isinstance(value, Array) else StateVariable(name, value)

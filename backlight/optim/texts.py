@@ -61,10 +61,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Expected: the same shape.\nWrite instead: the gradients in the order of the variables.",
         "`{name}` 的梯度形状为 {came}，而参数的形状为 {expected}。\n应为：相同的形状。\n改写为：按变量的顺序给出梯度。",
     ),
-    "optim_assign": (
-        "`{name}` has the shape {expected}, but {came} came.\nExpected: the same shape.",
-        "`{name}` 的形状为 {expected}，给出的却是 {came}。\n应为：相同的形状。",
-    ),
     "optim_dtype": (
         "`{name}` is {came}, which cannot be optimised in small steps.\nExpected: float16, float32 or float64.\n"
         "Write instead: {name} as float32, or leave it out.",
@@ -124,15 +120,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Expected: what its `state` or `init(parameters)` gave, with the same options and parameters.",
         "{optimizer}：这不是该优化器的状态：{problem}。\n"
         "应为：由它的 `state` 或 `init(parameters)` 得到、选项和参数都相同的状态。",
-    ),
-    "optim_traced": (
-        "{optimizer}: apply_gradients inside a traced or compiled function would change the optimiser's own arrays, "
-        "which the function does not know of.\n"
-        "Write instead: pass the state as an argument and return it: "
-        "parameters, state = optimizer.stateless_apply(state, gradients, parameters).",
-        "{optimizer}：在被追踪或编译的函数内调用 apply_gradients 会改变优化器自己的数组，而函数并不知道它们。\n"
-        "改写为：把状态作为参数传入并返回："
-        "parameters, state = optimizer.stateless_apply(state, gradients, parameters)。",
     ),
     "optim_driver": (
         "{optimizer} chooses the length of its steps by evaluating the loss, so a gradient alone is not enough.\n"
