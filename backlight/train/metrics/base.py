@@ -5,8 +5,8 @@
     value = metric.result(state)
 
 These three change nothing and read no value, so that a compiled epoch carries the state from step to step. Keras's
-``update_state``, ``result()`` and ``reset_state`` keep such a state inside the object. Sums are float64 whatever the
-data are, so that counts stay exact; the result has the metric's ``dtype``.
+``update_state``, ``result()`` and ``reset_state`` keep such a state in variables of the object. Sums are float64
+whatever the data are, so that counts stay exact; the result has the metric's ``dtype``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from backlight.nn.lookup import Configured, snake
 from backlight.nn.losses import common as losses_common
 from backlight.nn.losses.common import array_of, check_shapes, floating, here, same_rank
 from backlight.numpy_api.common import cast
-from backlight.tree import tree_map
+from backlight.variable import Variable, now
 
 __all__ = ["Mean", "MeanMetricWrapper", "Metric", "State", "Sum", "option_error", "paired", "ratio", "weights_beside"]
 
@@ -67,10 +67,6 @@ def option_error(metric: str, option: str, came: object, expected: str, **facts:
     return ArgumentError(message("metric_option", here(), **said))
 
 
-def _plain(x: Any) -> Any:
-    return np.array(x.value) if isinstance(x, Array) else x
-
-
 class Metric(Configured):
     """``value = result(Σ update(batch))``: write ``init``, ``update`` and ``compute`` in a class of your own.
 
@@ -89,7 +85,8 @@ class Metric(Configured):
     ('largest', np.float32(3.0))
     """
 
-    _state: State | None = None
+    _held: dict[str, Variable] | None = None  # the state as variables, once its shapes are known
+    _start: State
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name if name is not None else snake(type(self).__name__)
@@ -118,33 +115,46 @@ class Metric(Configured):
 
     # -- With a state inside ---------------------------------------------------------------------------------------
 
+    def build(self, y_true: Any = None, y_pred: Any = None) -> None:
+        """Make the variables of the state, for labels and predictions of these shapes."""
+        self._make(self.init(y_true, y_pred))
+
+    def _make(self, state: State) -> None:
+        self._start = state
+        self._held = {key: Variable(value, trainable=False, name=f"{self.name}/{key}") for key, value in state.items()}
+
     @property
     def state(self) -> State:
         """What ``update_state`` has seen so far; it can be kept and put back."""
-        if self._state is None:
-            self._state = self.init()
-        return self._state
+        if self._held is None:
+            self.build()
+        assert self._held is not None
+        return {key: now(variable) for key, variable in self._held.items()}
 
     @state.setter
-    def state(self, state: State | None) -> None:
-        self._state = state
+    def state(self, state: State) -> None:
+        if self._held is None:
+            self._make({key: np.zeros_like(value) for key, value in state.items()})
+        assert self._held is not None
+        for key, variable in self._held.items():
+            variable.assign(state[key])
 
     @property
-    def variables(self) -> list[Any]:
-        """The arrays of the state."""
-        return list(self.state.values())
+    def variables(self) -> list[Variable]:
+        """The variables of the state, once it is known what they are."""
+        return [] if self._held is None else list(self._held.values())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Take one more batch into the state: the arguments of ``update`` after the state."""
-        before = self._state
-        if before is None:
+        if self._held is None:
             shapes = [np.shape(each) for each in (*args, *(kwargs[k] for k in ("y_true", "y_pred") if k in kwargs))]
-            before = self.init(*shapes[:2])
-        self._state = tree_map(_plain, self.update(before, *args, **kwargs))
+            self.build(*shapes[:2])
+        self.state = self.update(self.state, *args, **kwargs)
 
     def reset_state(self) -> None:
         """Forget every batch."""
-        self._state = None
+        if self._held is not None:
+            self.state = self._start
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``update_state``, then ``result``."""
