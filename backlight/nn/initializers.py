@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import operator
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ import numpy as np
 from backlight import random
 from backlight.errors import ArgumentError, ShapeError, message
 from backlight.nn.lookup import Configured, Names
+from backlight.nn.naming import next_seed
 from backlight.trace import user_source
 
 __all__ = [
@@ -82,9 +82,9 @@ class Initializer(Configured):
         return self.draw(own, size, np.dtype(np.float32 if dtype is None else dtype))
 
     def _seeded(self, seed: Any) -> int | None:
-        """The seed as given; one from the machine's entropy where none is."""
+        """The seed as given; one that follows from ``set_random_seed``, or from chance, where none is."""
         if seed is None:
-            return secrets.randbits(32)
+            return next_seed()
         if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
             raise _refuse(type(self).__name__, "seed", seed, "expected_seed")
         return int(seed)

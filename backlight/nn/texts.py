@@ -101,4 +101,102 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "expected_natural": ("a finite number of at least 0.", "有限且不小于 0 的数。"),
     "expected_choice": ("one of {names}.", "{names} 之一。"),
+    "kind_layer": ("layer", "层"),
+    "nn_seed": (
+        "{came} is not a seed.\nExpected: an integer from 0 to 4294967295.",
+        "{came} 不是种子。\n应为：0 到 4294967295 的整数。",
+    ),
+    "nn_dtype": (
+        'layers do not compute in {came}.\nExpected: "float32" or "float64".',
+        '层不以 {came} 计算。\n应为："float32" 或 "float64"。',
+    ),
+    "layer_options": (
+        "{layer} has no option {came}.\nExpected: {names}, or what every layer takes: name, dtype, trainable, "
+        "input_shape, activity_regularizer.",
+        "{layer} 没有选项 {came}。\n应为：{names}，或每个层都接受的 name、dtype、trainable、input_shape、activity_regularizer。",
+    ),
+    "layer_option": (
+        "{layer}: {option} is {came}.\nExpected: {expected}",
+        "{layer}：{option} 为 {came}。\n应为：{expected}",
+    ),
+    "layer_call": (
+        "{layer} has no `call`.\nWrite instead: def call(self, inputs): ... with NumPy's functions.",
+        "{layer} 没有 `call`。\n改写为：用 NumPy 函数写 def call(self, inputs): ...。",
+    ),
+    "layer_weights": (
+        "{layer} has {expected} weights, but {count} arrays were given.\nExpected: as many as get_weights() gives.",
+        "{layer} 有 {expected} 个权重，而给出了 {count} 个数组。\n应为：与 get_weights() 的个数相同。",
+    ),
+    "layer_weight": (
+        "an array of shape {came} was given for {name}.\nExpected: the shape {expected}. Nothing was changed.",
+        "给 {name} 的数组形状为 {came}。\n应为：形状 {expected}。未作任何更改。",
+    ),
+    "layer_input": (
+        "layer {layer} ({kind}) cannot take an input of shape {shape}.\nExpected: {expected}.",
+        "层 {layer}（{kind}）不能接受形状为 {shape} 的输入。\n应为：{expected}。",
+    ),
+    "spec_ndim": ("{count} axes, the first for the examples", "{count} 个轴，第一个轴是样本"),
+    "spec_min_ndim": ("at least {count} axes, the first for the examples", "至少 {count} 个轴，第一个轴是样本"),
+    "spec_axis": (
+        "a length of {length} along axis {axis}, which the layer was built for",
+        "沿轴 {axis} 的长度为 {length}（层是为此构建的）",
+    ),
+    "layer_note": ("In layer {layer} ({kind}), called with {shapes}.", "在层 {layer}（{kind}）中，输入形状 {shapes}。"),
+    "layer_unknown_length": (
+        "layer {layer} needs to know the length of axis {axis} of its input, which is None.\n"
+        "Write instead: Input(shape) with that length.",
+        "层 {layer} 需要知道输入在轴 {axis} 上的长度，而它是 None。\n改写为：在 Input(shape) 中给出该长度。",
+    ),
+    "layer_stateless": (
+        "{layer} has {expected} {what}, but {came} values were given.\nExpected: one for each; call or build it first.",
+        "{layer} 有 {expected} 个 {what}，而给出了 {came} 个值。\n应为：每个一个值；请先调用或构建它。",
+    ),
+    "layer_config": (
+        "{layer} takes the argument `{name}` but does not keep it under that name.\n"
+        "Write instead: self.{name} = {name} in __init__, or a get_config of your own.",
+        "{layer} 接受参数 `{name}`，但没有以该名称保存。\n改写为：在 __init__ 中写 self.{name} = {name}，或自己写 get_config。",
+    ),
+    "config_value": (
+        "{place} is of type {came}, which cannot be written down as plain data.\n"
+        "Write instead: a name, a function defined with def, or an object with get_config.",
+        "{place} 的类型是 {came}，无法写成普通数据。\n改写为：名称、用 def 定义的函数，或带 get_config 的对象。",
+    ),
+    "symbol_value": (
+        "`{name}` {shape} stands for a value that is still to come, so it has no numbers yet.\n"
+        "Write instead: layers and NumPy functions of it; a Lambda layer for anything else.",
+        "`{name}` {shape} 代表尚未到来的值，还没有数字。\n改写为：对它使用层和 NumPy 函数；其他情况用 Lambda 层。",
+    ),
+    "symbol_method": (
+        "{name} does not work on a value that is still to come.\nWrite instead: a Lambda layer.",
+        "{name} 不能用于尚未到来的值。\n改写为：Lambda 层。",
+    ),
+    "symbol_unconnected": (
+        "the output depends on `{name}` {shape}, which is not among the inputs of the model.\n"
+        "Write instead: Model(inputs=[..., {name}], outputs=...).",
+        "输出依赖于 `{name}` {shape}，而它不在模型的输入之中。\n改写为：Model(inputs=[..., {name}], outputs=...)。",
+    ),
+    "operation_unknown": (
+        "{name} is not one of NumPy's functions that Backlight differentiates.\nWrite instead: a Lambda layer.",
+        "{name} 不是 Backlight 可求导的 NumPy 函数。\n改写为：Lambda 层。",
+    ),
+    "lambda_function": (
+        "Lambda needs a function, but {came} was given.\n"
+        "If a model is being loaded: hand the function over in custom_objects.",
+        "Lambda 需要一个函数，而给出的是 {came}。\n若正在加载模型：请在 custom_objects 中给出该函数。",
+    ),
+    "expected_count": ("a whole number of at least 1.", "至少为 1 的整数。"),
+    "expected_share": ("a number from 0 to 1.", "0 到 1 之间的数。"),
+    "expected_shape": ("a tuple of whole numbers, None where a length is unknown.", "整数元组，未知的长度写 None。"),
+    "expected_target": (
+        "a tuple of whole numbers; one of them may be -1, which is then worked out.",
+        "整数元组，其中一个可为 -1（自动计算）。",
+    ),
+    "expected_permutation": (
+        "the numbers 1, 2, … of the axes after the first, each once.",
+        "第一轴之后各轴的编号 1、2、…，每个一次。",
+    ),
+    "expected_channels_last": (
+        '"channels_last": (examples, rows, columns, channels).',
+        '"channels_last"：(样本, 行, 列, 通道)。',
+    ),
 }
