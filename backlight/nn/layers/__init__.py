@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlight.nn.layer import InputSpec, Layer, SeedGenerator
-from backlight.nn.layers import core, operation
-from backlight.nn.layers.core import *  # noqa: F403 - the names of every family
+from backlight.nn.layers import attention, cells, core, embedding, normalization, operation, recurrent
+from backlight.nn.layers.attention import *  # noqa: F403 - the names of every family
+from backlight.nn.layers.cells import *  # noqa: F403
+from backlight.nn.layers.core import *  # noqa: F403
+from backlight.nn.layers.embedding import *  # noqa: F403
+from backlight.nn.layers.normalization import *  # noqa: F403
 from backlight.nn.layers.operation import *  # noqa: F403
+from backlight.nn.layers.recurrent import *  # noqa: F403
 from backlight.nn.lookup import Names
 
-FAMILIES = (core, operation)
+FAMILIES = (core, operation, normalization, embedding, cells, recurrent, attention)
 
 LAYERS: dict[str, type[Layer]] = {
     name: thing
