@@ -175,3 +175,23 @@ def test_parts_are_joined_in_the_order_of_their_reader() -> None:
     groups = kernels(heads, x, g)
     (product,) = (group for group in groups if group.kind == "product")
     assert all(view.is_whole for view in product.reads)
+
+
+SHIFTED: dict[str, Any] = {
+    "itself and one row": lambda y: y - y[:1],
+    "itself and one row beyond": lambda y: y * y[5],
+    "itself and a column": lambda y: y * y[:, :1],
+    "itself backwards": lambda y: np.sum(y * y[::-1], axis=1),
+    "a mapping and one row": lambda y: np.sin(y) - y[:1],
+    "a mapping and one of a row": lambda y: np.sin(y) - np.cos(y[:1]),
+    "a mapping and one backwards": lambda y: np.sin(y) - np.cos(y[::-1]),
+    "the other way round": lambda y: np.cos(y[::-1]) - np.sin(y),
+    "several": lambda y: np.sin(y) * np.tanh(y + 1) - np.cos(y[::-1]) * y[:1],
+    "below a quotient": lambda y: (y - y[:1]) / (y * y + 1 + y[::-1] ** 2),
+    "behind a choice": lambda y: np.where(y[::-1] > 1, np.sin(y), np.cos(y) * y[5]),
+}
+
+
+@pytest.mark.parametrize("case", SHIFTED)
+def test_what_is_read_in_place_and_from_elsewhere_is_made_before(case: str) -> None:
+    kernels(lambda x: SHIFTED[case](np.exp(x)), numbers(60, 6).astype(np.float64))

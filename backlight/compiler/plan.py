@@ -222,7 +222,33 @@ class Plan:
         self._join(group, member)
 
     def _join(self, group: Group, member: Member) -> None:
-        """Enter ``member``, and before it those of its inputs that wait and can be computed in the same place."""
+        """Enter ``member``, and before it those of its inputs that wait and can be computed in the same place.
+
+        What another reader behind ``member`` wants from elsewhere (shifted, backwards, one row for all) is made before.
+        """
+        for tensor in self._apart(group, member):
+            self.settle(tensor, before=group)
+        self._enter_all(group, member)
+
+    def _apart(self, group: Group, member: Member) -> list[Tensor]:
+        """What waits behind ``member`` and is read in ``group`` in a way that nothing computed there can be read."""
+        found: dict[Tensor, str] = {}
+        pending = [(view, member.level) for view in reversed(member.inputs)]
+        while pending:
+            view, at = pending.pop()
+            tensor, source = view.tensor, view.tensor.member
+            if not self.is_waiting(tensor) or source is None:
+                continue
+            level = _level_of(view, group, at)
+            if tensor not in found and level and self._accepts(group, source.inputs, tensor.size) == level:
+                found[tensor] = level
+                pending += [(each, level) for each in reversed(source.inputs)]
+            elif found.get(tensor) != level:
+                found[tensor] = ""
+        return [tensor for tensor, level in found.items() if not level]
+
+    def _enter_all(self, group: Group, member: Member) -> None:
+        """Enter ``member`` after those of its inputs that wait."""
         for view in member.inputs:
             tensor = view.tensor
             source = tensor.member
@@ -230,7 +256,7 @@ class Plan:
                 level = _level_of(view, group, member.level)
                 if level and self._accepts(group, source.inputs, tensor.size) == level:
                     source.level = level
-                    self._join(group, source)
+                    self._enter_all(group, source)
                 else:
                     self.settle(tensor, before=group)
         self.enter(group, member)

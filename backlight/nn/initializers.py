@@ -40,6 +40,7 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "another",
     "deserialize",
     "fans",
     "get",
@@ -70,6 +71,7 @@ class Initializer(Configured):
     """
 
     seed: int | None = None
+    _chosen: int | None = None
 
     def draw(self, key: Any, shape: Shape, dtype: np.dtype[Any]) -> Any:
         """An array of this shape and dtype that depends on nothing but the key."""
@@ -87,7 +89,25 @@ class Initializer(Configured):
             return next_seed()
         if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
             raise _refuse(type(self).__name__, "seed", seed, "expected_seed")
-        return int(seed)
+        self._chosen = int(seed)
+        return self._chosen
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make this object again; without a seed that nobody chose, so that it draws others."""
+        config = super().get_config()
+        return {**config, "seed": self._chosen} if "seed" in config else config
+
+
+def another(initializer: Any) -> Any:
+    """An initialiser of the same kind with a seed of its own, unless one was chosen: for further weights.
+
+    >>> first = RandomNormal()
+    >>> bool((another(first)((3,)) == first((3,))).all())
+    False
+    """
+    return (
+        type(initializer).from_config(initializer.get_config()) if isinstance(initializer, Initializer) else initializer
+    )
 
 
 # -- Constant ------------------------------------------------------------------------------------------------------

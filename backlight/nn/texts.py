@@ -254,9 +254,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "None、1 或 -2：沿 (样本, 步, 特征) 的步进行注意力计算。",
     ),
     "attention_shapes": (
-        "layer {layer} got a query of shape {query}, a value {value} and a key {key}.\n"
+        "layer {layer} got a query of shape {query}, a value {value} and a key {keys}.\n"
         "Expected: three axes (examples, steps, features) each, the same examples, and as many keys as values.",
-        "层 {layer} 的 query 形状为 {query}，value 为 {value}，key 为 {key}。\n"
+        "层 {layer} 的 query 形状为 {query}，value 为 {value}，key 为 {keys}。\n"
         "应为：各有三个轴 (样本, 步, 特征)，样本数相同，且 key 与 value 的步数相同。",
     ),
     "attention_mask": (

@@ -155,7 +155,7 @@ class MultiHeadAttention(Layer):
         """A projection from the last axes ``inputs`` to ``outputs``, with its weights."""
         kernel, bias = (
             {
-                "initializer": getattr(self, f"{which}_initializer"),
+                "initializer": initializers.another(getattr(self, f"{which}_initializer")),
                 "regularizer": getattr(self, f"{which}_regularizer"),
                 "constraint": getattr(self, f"{which}_constraint"),
             }
@@ -175,7 +175,7 @@ class MultiHeadAttention(Layer):
             or not _alike(v[1], k[1])
             or not (_alike(q[0], v[0]) and _alike(q[0], k[0]))
         ):
-            facts = {"layer": self.name, **{name: tuple(shape) for name, shape in shapes.items()}}
+            facts = {"layer": self.name, "query": q, "value": v, "keys": k}
             raise ShapeError(message("attention_shapes", str(user_source() or ""), **facts))
 
     def call(
@@ -348,7 +348,9 @@ class _Transformer(Layer):
         super().__init__(**kwargs)
         self.intermediate_dim = positive(self, "intermediate_dim", intermediate_dim)
         self.num_heads = positive(self, "num_heads", num_heads)
-        self.dropout = Dropout(dropout).rate
+        if not isinstance(dropout, int | float | np.number) or not 0 <= dropout <= 1:
+            raise option_error(self, "dropout", dropout, "expected_share")
+        self.dropout = float(dropout)
         self.activation = activations.get(activation)
         self.layer_norm_epsilon = layer_norm_epsilon
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -371,8 +373,9 @@ class _Transformer(Layer):
         return layer
 
     def _first(self) -> dict[str, Any]:
-        kernel, bias = self.kernel_initializer, self.bias_initializer
-        return {"kernel_initializer": kernel, "bias_initializer": bias, "dtype": self.dtype}
+        """Options of a part: initialisers that draw other numbers than those of the other parts."""
+        given = {"kernel_initializer": self.kernel_initializer, "bias_initializer": self.bias_initializer}
+        return {"dtype": self.dtype, **{name: initializers.another(each) for name, each in given.items()}}
 
     def _norm(self, name: str, shape: Any) -> LayerNormalization:
         layer = LayerNormalization(epsilon=self.layer_norm_epsilon, name=f"{self.name}/{name}", dtype=self.dtype)

@@ -200,12 +200,13 @@ class TokenAndPositionEmbedding(Layer):
         self.autocast = False
         common = {"dtype": self.dtype}
         self.token_embedding = Embedding(
-            vocabulary_size, embedding_dim, embeddings_initializer, mask_zero=mask_zero,
+            vocabulary_size, embedding_dim, initializers.another(self.embeddings_initializer), mask_zero=mask_zero,
             name=f"{self.name}/token_embedding", **common,
         )  # fmt: skip
         self.position_embedding = PositionEmbedding(
-            sequence_length, embeddings_initializer, name=f"{self.name}/position_embedding", **common
-        )
+            sequence_length, initializers.another(self.embeddings_initializer),
+            name=f"{self.name}/position_embedding", **common,
+        )  # fmt: skip
 
     def build(self, input_shape: Any) -> None:
         """Make both tables."""

@@ -12,6 +12,7 @@ from backlight.nn import constraints, initializers, regularizers
 from backlight.nn.layer import InputSpec, Layer
 from backlight.nn.layers.core import option_error
 from backlight.trace import user_source
+from backlight.transforms import stop_gradient
 
 __all__ = [
     "BatchNormalization",
@@ -96,10 +97,11 @@ class _Normalization(Layer):
         return x if self.beta is None else x + _along(self.beta, self._places, x.ndim)
 
 
-def _centred(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any]:
-    """What is left of x without its mean, and the mean of its squares: nothing is lost where the mean is large."""
-    rest = x - np.mean(x, axis=axes, keepdims=True)
-    return rest, np.mean(rest * rest, axis=axes, keepdims=True)
+def _centred(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """What is left of x without its mean, the mean of its squares (nothing is lost if the mean is large), the mean."""
+    mean = np.mean(x, axis=axes, keepdims=True)
+    rest = x - mean
+    return rest, np.mean(rest * rest, axis=axes, keepdims=True), mean
 
 
 class BatchNormalization(_Normalization):
@@ -164,9 +166,10 @@ class BatchNormalization(_Normalization):
         """The input without its mean, and its variance; the moving averages take a step towards both."""
         axes = tuple(k for k in range(x.ndim) if k not in self._places)
         if mask is None:
-            mean = np.mean(x, axis=axes, keepdims=True)
-            rest = x - mean
-            variance = np.mean(rest * rest, axis=axes, keepdims=True)
+            # Sums over a batch are long: from one of the numbers on, they stay small where the mean is large
+            first = stop_gradient(x[tuple(slice(1 if k in axes else None) for k in range(x.ndim))])
+            rest, variance, beyond = _centred(x - first, axes)
+            mean = first + beyond
         else:
             weights = np.broadcast_to(mask[..., None].astype(x.dtype), x.shape)
             count = np.sum(weights, axis=axes, keepdims=True) + MASK_EPSILON
@@ -210,7 +213,7 @@ class LayerNormalization(_Normalization):
     def call(self, inputs: Any) -> Any:
         """The normalised input."""
         x = self.as_float(inputs)
-        rest, variance = _centred(x, tuple(self._places))
+        rest, variance, _ = _centred(x, tuple(self._places))
         return self._scaled((x if self.rms_scaling else rest) / np.sqrt(variance + self.epsilon))
 
 
@@ -257,7 +260,7 @@ class GroupNormalization(_Normalization):
         x, (place,) = self.as_float(inputs), self._places
         size = x.shape
         cut = x.reshape((*size[:place], self._count, size[place] // self._count, *size[place + 1 :]))
-        rest, variance = _centred(cut, tuple(k for k in range(1, cut.ndim) if k != place))
+        rest, variance, _ = _centred(cut, tuple(k for k in range(1, cut.ndim) if k != place))
         return self._scaled((rest / np.sqrt(variance + self.epsilon)).reshape(size))
 
 

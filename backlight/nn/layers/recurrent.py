@@ -59,7 +59,7 @@ class RNN(Layer):
     ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         if isinstance(cell, list | tuple):
-            cell = StackedRNNCells(cell)
+            cell = StackedRNNCells(cell, dtype=kwargs.get("dtype"))
         if not callable(cell) or not hasattr(cell, "state_size"):
             raise option_error(self, "cell", cell, "expected_cell")
         self.cell = cell
