@@ -112,21 +112,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Fetch it again.",
         "{file} 比文件头声明的更长：形状 {shape} 需要 {expected} 字节，其后还有多余内容。请重新下载。",
     ),
-    "mnist_split": (
-        'mnist: there is no part named {came}.\nExpected: "train" or "test".',
-        'mnist：没有名为 {came} 的部分。\n应为："train" 或 "test"。',
-    ),
-    "mnist_missing": (
-        "MNIST is not in {folder}. These files are missing:{files}\n"
-        "Put the four published files there (they need not be unpacked), or set BACKLIGHT_DATA to the folder that "
-        "holds mnist/.",
-        "{folder} 中没有 MNIST。缺少以下文件：{files}\n"
-        "请把原始发布的四个文件放到那里（无需解压），或将 BACKLIGHT_DATA 设为包含 mnist/ 的文件夹。",
-    ),
-    "mnist_content": (
-        "{file} does not hold what MNIST holds.\nExpected: {expected}\nCame: {came}",
-        "{file} 的内容不是 MNIST。\n应为：{expected}\n实为：{came}",
-    ),
     "expected_broadcast": (
         "equal lengths on every axis, counted from the last, or a length of 1 that can be repeated.",
         "从最后一个轴数起，每个轴的长度相等，或其中一个为 1（可重复）。",

@@ -1,0 +1,140 @@
+"""What batches can be made of: arrays, frames, collections of examples, streams of examples.
+
+    arrays       a nesting of arrays (memory-mapped ones too) and of pandas or Polars frames; one length for all
+    collection   an object with a length and numbered examples, such as a folder of images
+    stream       an iterable of examples, or a function that makes one; read from front to back
+
+A source hands out the examples of chosen numbers (``take``), or all in order (``stream``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Any
+
+import numpy as np
+
+from backlight.errors import ArgumentError, ShapeError, message
+from backlight.tree import Structure, flatten, unflatten
+
+__all__ = ["Arrays", "Collection", "Stream", "frame_arrays", "source_of", "stacked"]
+
+Indices = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def frame_arrays(frame: Any) -> Any:
+    """A pandas or Polars frame as a dictionary of its columns, a series as an array; anything else as it is.
+
+    Neither library is imported: whatever has ``columns`` and ``to_numpy`` is a frame, ``to_numpy`` alone a series.
+    """
+    if not hasattr(frame, "to_numpy") or isinstance(frame, np.ndarray):
+        return frame
+    if hasattr(frame, "columns"):
+        return {name: np.asarray(frame[name].to_numpy()) for name in frame.columns}
+    return np.asarray(frame.to_numpy())
+
+
+class Arrays:
+    """Arrays of one length, nested as the user nested them."""
+
+    def __init__(self, tree: Any) -> None:
+        leaves, structure = flatten(_without_frames(tree))
+        for leaf in leaves:
+            if not hasattr(leaf, "shape") or not hasattr(leaf, "__getitem__"):
+                raise ArgumentError(message("batches_leaf", came=_described(leaf)))
+            if not leaf.shape:
+                raise ShapeError(message("batches_scalar", came=_described(leaf)))
+        lengths = [int(leaf.shape[0]) for leaf in leaves]
+        if len(set(lengths)) > 1:
+            raise ShapeError(message("batches_lengths", shapes=", ".join(str(tuple(leaf.shape)) for leaf in leaves)))
+        self.leaves, self.structure = leaves, structure
+        self.length = lengths[0] if lengths else 0
+
+    def take(self, indices: Indices) -> Any:
+        """The examples of these numbers, as arrays of the caller's own."""
+        first, count = (int(indices[0]), len(indices)) if len(indices) else (0, 0)
+        if count and indices[-1] - first == count - 1 and (np.diff(indices) == 1).all():
+            rows: Any = slice(first, first + count)  # one piece of the file or memory, without an index per row
+        else:
+            rows = indices
+        return unflatten(self.structure, [np.array(leaf[rows]) for leaf in self.leaves])
+
+
+class Collection:
+    """Examples that can be asked for by number."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+        self.length = len(items)
+
+    def take(self, indices: Indices) -> Any:
+        """The examples of these numbers, stacked."""
+        return stacked([self.items[int(index)] for index in indices])
+
+
+class Stream:
+    """Examples one after the other; ``once`` where they can be read only once."""
+
+    def __init__(self, items: Iterable[Any] | Callable[[], Iterable[Any]]) -> None:
+        self.items = items
+        self.once = isinstance(items, Iterator)
+        self.length = len(items) if isinstance(items, Sized) else None
+        self.begun = False
+
+    def stream(self) -> Iterator[Any]:
+        """All examples, from the first."""
+        if self.once and self.begun:
+            raise ArgumentError(message("batches_once", came=type(self.items).__name__))
+        self.begun = True
+        return iter(self.items() if callable(self.items) else self.items)
+
+
+def source_of(data: Any) -> Arrays | Collection | Stream:
+    """What ``data`` is to batches: see the top of this file."""
+    if isinstance(data, str | bytes):
+        raise ArgumentError(message("batches_leaf", came=_described(data)))
+    simple = isinstance(data, dict | list | tuple) or hasattr(data, "shape") or hasattr(data, "to_numpy")
+    if simple or hasattr(data, "__dataclass_fields__"):
+        return Arrays(data)
+    if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
+        return Collection(data)
+    if isinstance(data, Iterable) or callable(data):
+        return Stream(data)
+    raise ArgumentError(message("batches_leaf", came=_described(data)))
+
+
+def stacked(examples: list[Any]) -> Any:
+    """Examples, nested alike, as one example of arrays with a new first axis.
+
+    >>> stacked([(1.0, "a"), (2.0, "b")])
+    (array([1., 2.]), array(['a', 'b'], dtype='<U1'))
+
+    Raises ``ShapeError`` for examples whose nesting or shapes differ.
+    """
+    columns: list[list[Any]] = []
+    structure: Structure | None = None
+    for number, example in enumerate(examples):
+        leaves, found = flatten(example)
+        if structure is None:
+            structure, columns = found, [[] for _ in leaves]
+        elif found != structure:
+            raise ShapeError(message("batches_nesting", number=number))
+        for column, leaf in zip(columns, leaves, strict=True):
+            column.append(np.asarray(leaf))
+    for column in columns:
+        shapes = sorted({array.shape for array in column})
+        if len(shapes) > 1:
+            raise ShapeError(message("batches_examples", first=shapes[0], second=shapes[1]))
+    return unflatten(structure or Structure("none"), [np.stack(column) for column in columns])
+
+
+def _without_frames(tree: Any) -> Any:
+    if isinstance(tree, dict | list | tuple) or hasattr(tree, "__dataclass_fields__"):
+        leaves, structure = flatten(tree)
+        return unflatten(structure, [frame_arrays(leaf) for leaf in leaves])
+    return frame_arrays(tree)
+
+
+def _described(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
