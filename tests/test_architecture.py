@@ -57,11 +57,11 @@ ORDER = [
     "loops",
     "random",
     "compiler",
+    "data",
     "optim",
     "nn",
     "train",
     "explain",
-    "data",
     "demo",
     "cli",
 ]
