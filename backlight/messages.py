@@ -88,10 +88,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Write instead: install the package again, with pip install --force-reinstall backlight.",
         "Backlight 自带的数字数据无法读取：{file}\n原因：{reason}\n请重新安装：pip install --force-reinstall backlight。",
     ),
-    "idx_unreadable": (
-        "{file} cannot be read: {reason}\nExpected: an IDX file, as published or unpacked. Fetch it again.",
-        "无法读取 {file}：{reason}\n应为：IDX 文件（原样或已解压）。请重新下载。",
-    ),
     "idx_magic": (
         "{file} is not an IDX file: it begins with the bytes {head}.\n"
         "Expected: 00 00, then the type (08, 09, 0b, 0c, 0d or 0e), then the number of axes (01 to 08).",

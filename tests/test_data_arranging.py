@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from refused import names_all, said
 
 from backlight.data import pad_sequences, to_categorical, train_test_split
 from backlight.errors import ArgumentError, BacklightError, RangeError, ShapeError
@@ -93,6 +94,10 @@ BAD = [
     (lambda: pad_sequences([[1]], truncating="left"), ArgumentError),
     (lambda: pad_sequences([[1]], maxlen=-1), ArgumentError),
     (lambda: pad_sequences([[1]], value=0.5), ArgumentError),
+    (lambda: pad_sequences([[1]], value=np.nan), ArgumentError),
+    (lambda: pad_sequences([["a"]]), ArgumentError),
+    (lambda: pad_sequences([[1]], dtype="no such"), ArgumentError),
+    (lambda: pad_sequences(None), ArgumentError),
     (lambda: pad_sequences([[[1], [2, 3]]]), ShapeError),
     (lambda: pad_sequences([[[1]], [[2, 3]]]), ShapeError),
     (lambda: to_categorical([-1, 0]), RangeError),
@@ -100,6 +105,13 @@ BAD = [
     (lambda: to_categorical([0.5]), ArgumentError),
     (lambda: to_categorical(["a"]), ArgumentError),
     (lambda: to_categorical([]), ArgumentError),
+    (lambda: to_categorical([0], "a"), ArgumentError),
+    (lambda: to_categorical([0], 1.5), ArgumentError),
+    (lambda: to_categorical([0], 0), ArgumentError),
+    (lambda: train_test_split(np.ones(3), key="a"), ArgumentError),
+    (lambda: train_test_split(np.ones(3), test_size="a"), ArgumentError),
+    (lambda: train_test_split(np.float64(3)), ShapeError),
+    (lambda: train_test_split([[1], [1, 2]]), ShapeError),
     (lambda: train_test_split(np.ones(3), np.ones(4)), ShapeError),
     (lambda: train_test_split(np.ones(3), stratify=np.ones(4)), ShapeError),
     (lambda: train_test_split(), ShapeError),
@@ -111,10 +123,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize(("call", "kind"), BAD)
+@pytest.mark.parametrize(("call", "kind"), BAD, ids=range(len(BAD)))
 def test_bad_input_is_refused(call, kind, lang, monkeypatch):
-    monkeypatch.setenv("BACKLIGHT_LANG", lang)
-    with pytest.raises(kind) as error:
-        call()
-    assert isinstance(error.value, BacklightError)
-    assert any("\u4e00" <= letter <= "\u9fff" for letter in str(error.value)) == (lang == "zh")
+    names_all(said(call, kind, lang, monkeypatch), (), lang)
+    assert issubclass(kind, BacklightError)

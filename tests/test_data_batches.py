@@ -6,16 +6,19 @@ import gc
 import json
 import threading
 import time
-from itertools import chain
+import traceback
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from bounded import bounded
 
 from backlight import random
-from backlight.data import Batches, ImageFolder, order_of_epoch
+from backlight.data import Batches, ImageFolder, order_of_epoch, train_test_split
 from backlight.data.ahead import ahead
-from backlight.errors import ArgumentError, BacklightError, CallError, ShapeError
+from backlight.errors import ArgumentError, BacklightError, CallError, ShapeError, TrainingWarning
+from backlight.philox import words
 
 X = np.arange(23, dtype=np.float32).reshape(23, 1)
 
@@ -259,23 +262,47 @@ class Frame:
         return np.stack(list(self._columns.values()), axis=1)
 
 
-def test_frames_become_dictionaries_of_columns():
-    frame = Frame({"age": np.arange(5), "name": np.array(list("abcde"), object)})
-    first = next(iter(Batches((frame, Series(np.arange(5.0))), 2)))
-    assert list(first[0]) == ["age", "name"]
-    assert first[0]["age"].tolist() == [0, 1]
-    assert first[0]["name"].tolist() == ["a", "b"]
-    assert first[1].tolist() == [0, 1]
+def test_a_frame_of_numbers_is_an_array_and_a_series_a_row_of_them():
+    frame = Frame({"age": np.arange(5), "weight": np.arange(5) / 2})
+    x, y = next(iter(Batches((frame, Series(np.arange(5.0))), 2)))
+    np.testing.assert_array_equal(x, [[0, 0], [1, 0.5]])
+    np.testing.assert_array_equal(y, [0, 1])
     assert len(Batches(frame, 2)) == 3
 
 
+def test_a_frame_of_other_things_is_read_column_by_column():
+    frame = Frame({"age": np.arange(5), "name": np.array(list("abcde"), object)})
+    with pytest.raises(ArgumentError, match=r"'name'(.|\n)*for name in frame.columns"):
+        Batches(frame, 2)
+    batch = next(iter(Batches({name: frame[name] for name in frame.columns}, 2)))
+    assert (batch["age"].tolist(), batch["name"].tolist()) == ([0, 1], ["a", "b"])
+
+
+class Convertible:
+    """Nothing but a way to become an array, as columns of Arrow have."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.arange(4.0)
+
+
+def test_what_can_become_an_array_does():
+    assert lists(batch["x"] for batch in Batches({"x": Convertible()}, 2)) == [[0, 1], [2, 3]]
+
+
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_real_frames(library):
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_real_frames(library, shuffle):
     frames = pytest.importorskip(library)
-    frame = frames.DataFrame({"age": [1.5, None, 3.0], "name": ["a", "b", "c"]})
-    batch = next(iter(Batches(frame, 3)))
-    np.testing.assert_array_equal(batch["age"], [1.5, np.nan, 3.0])
-    assert batch["name"].tolist() == ["a", "b", "c"]
+    frame = frames.DataFrame({"age": [1.5, None, 3.0], "count": [1, 2, 3], "name": ["a", "b", "c"]})
+    numbers, names = frame[["age", "count"]], frame["name"]
+    x, y = next(iter(Batches((numbers, names), 3, shuffle=shuffle)))
+    order = order_of_epoch(0, 0, 3) if shuffle else np.arange(3)
+    np.testing.assert_array_equal(x, np.array([[1.5, 1], [np.nan, 2], [3, 3]])[order])
+    assert y.tolist() == np.array(["a", "b", "c"])[order].tolist()
+    with pytest.raises(ArgumentError, match="'name'"):
+        Batches(frame, 3)
+    _, held_out = train_test_split(numbers, test_size=1, shuffle=False)
+    np.testing.assert_array_equal(held_out, [[3, 3]])
 
 
 def test_streams_of_nested_examples_are_stacked():
@@ -291,6 +318,52 @@ def test_streams_of_ready_batches_pass_through():
     some = Batches(lambda: iter(ready), None)
     some.restore(some.state() | {"batch": 1})
     assert lists(some) == lists(ready[1:])
+
+
+class Sequence:
+    """Numbered batches, as Keras's PyDataset has them."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, k):
+        if k >= 4:
+            raise IndexError
+        return X[5 * k : 5 * k + 5], X[5 * k : 5 * k + 5, 0] + 1
+
+
+def test_numbered_batches_pass_through_in_any_order():
+    assert [x[0, 0] for x, _ in Batches(Sequence(), None)] == [0, 5, 10, 15]
+    shuffled = Batches(Sequence(), None, shuffle=True, key=1)
+    assert len(shuffled) == 4
+    assert [x[0, 0] / 5 for x, _ in shuffled] == order_of_epoch(1, 0, 4).tolist()
+    again = Batches(Sequence(), None, shuffle=True, key=1)
+    again.restore(again.state() | {"batch": 3})
+    assert [x[0, 0] / 5 for x, _ in again] == order_of_epoch(1, 0, 4)[3:].tolist()
+
+
+def test_sample_weights_go_with_their_examples():
+    weights = X[:, 0] / 10
+    for x, y, w in Batches((X, X[:, 0] * 2, weights), 4, shuffle=True):
+        np.testing.assert_array_equal(x[:, 0] * 2, y)
+        np.testing.assert_array_equal(x[:, 0] / 10, w)
+
+
+def test_the_order_is_the_same_on_every_platform():
+    # Worked out from the words of Philox, in whole numbers of Python's: 64 bits for each example decide its place.
+    folded = words(np.array([3, 0, 5, 0], np.uint32), 2, domain=2)
+    drawn = [int(word) for word in words(folded, 20)]
+    numbers = [(drawn[2 * k] << 32) + drawn[2 * k + 1] for k in range(10)]
+    assert order_of_epoch(3, 5, 10).tolist() == sorted(range(10), key=numbers.__getitem__)
+    assert order_of_epoch(3, 5, 10).tolist() == [9, 4, 1, 0, 2, 6, 7, 8, 3, 5]
+
+
+def test_a_file_is_not_read_into_memory(tmp_path):
+    mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, (200_000, 100))  # 80 MB
+    with bounded(20 << 20):  # the order and what draws it; never the rows
+        for shuffle in (False, True):
+            for x, _ in islice(Batches((mapped, np.arange(200_000)), 64, shuffle=shuffle, prefetch=2), 20):
+                assert x.shape == (64, 100)
 
 
 def test_a_shuffled_stream_moves_examples_only_inside_their_block():
@@ -390,9 +463,11 @@ def test_an_exception_comes_where_its_batch_would_have_come(where):
         return 2 * batch
 
     found = []
-    with pytest.raises(Broken):
+    with pytest.raises(Broken) as caught:
         found.extend(batch.tolist() for batch in Batches(numbers, 2, map=double, prefetch=3))
     assert found == [[0, 2], [4, 6], [8, 10]]
+    last = traceback.extract_tb(caught.tb)[-1]
+    assert (last.filename, last.line) == (__file__, "raise Broken")
     assert no_threads()
 
 
@@ -438,8 +513,13 @@ BAD = {
     "empty tree": (lambda: Batches({}, 2), ArgumentError, "empty", "空"),
     "empty stream": (lambda: list(Batches(lambda: iter(()), 2)), ArgumentError, "empty", "空"),
     "empty ready": (lambda: list(Batches(lambda: iter(()), None)), ArgumentError, "empty", "空"),
-    "larger": (lambda: Batches(X, 24), ArgumentError, "batch_size=23", "batch_size=23"),
-    "larger stream": (lambda: list(Batches(lambda: iter(X), 24)), ArgumentError, "batch_size=23", "batch_size=23"),
+    "larger": (lambda: Batches(X, 24, drop_remainder=True), ArgumentError, "batch_size=23", "batch_size=23"),
+    "larger stream": (
+        lambda: list(Batches(lambda: iter(X), 24, drop_remainder=True)), ArgumentError, "batch_size=23", "batch_size=23"
+    ),
+    "map": (lambda: Batches(X, 2, map=3), ArgumentError, "map", "map"),
+    "frame": (lambda: Batches(Frame({"a": np.array(["x"], object)}), 1), ArgumentError, "'a'", "表"),
+    "no iterable": (lambda: list(Batches(lambda: 5, 2)), ArgumentError, "int 5", "int 5"),
     "lengths": (lambda: Batches((X, X[:5]), 2), ShapeError, r"\(23, 1\), \(5, 1\)", r"\(23, 1\)"),
     "numbers": (lambda: Batches([1, 2, 3], 2), ArgumentError, "np.asarray", "np.asarray"),
     "text": (lambda: Batches("text", 2), ArgumentError, "str 'text'", "str 'text'"),
@@ -473,6 +553,17 @@ def test_bad_input_is_refused_in_words(case, lang, monkeypatch):
     with pytest.raises(kind, match=words[lang == "zh"]) as error:
         call()
     assert isinstance(error.value, BacklightError)
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_batch_larger_than_the_set_is_the_only_one_and_said_at_the_line(source, prefetch, monkeypatch):
+    monkeypatch.setenv("BACKLIGHT_LANG", "en")
+    with pytest.warns(TrainingWarning, match="batch_size=23 or less") as caught:
+        found = lists(batches(source, batch_size=32, prefetch=prefetch))
+    assert [sorted(batch) for batch in found] == [list(range(23))]
+    if source != "stream":  # which is not known to be short before it is read
+        assert caught[0].filename == __file__
 
 
 def test_what_can_be_read_once_is_not_read_twice():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import struct
@@ -10,9 +11,9 @@ import wave
 
 import numpy as np
 import pytest
+from bounded import bounded
 
 from backlight.data import ImageFolder, csv_rows, read_csv, read_idx, read_image, read_wav, write_idx, write_wav
-from backlight.data import csv_files as csv_module
 from backlight.errors import ArgumentError, BacklightError, DataError, DTypeError, RangeError, ShapeError
 
 REAL = os.environ.get("BACKLIGHT_DATA", "")
@@ -61,7 +62,7 @@ TABLES = [
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize(("content", "options", "expected"), TABLES)
+@pytest.mark.parametrize(("content", "options", "expected"), TABLES, ids=range(len(TABLES)))
 def test_tables(tmp_path, content, options, expected, packed):
     data = content.encode() if isinstance(content, str) else content
     path = written(tmp_path, gzip.compress(data) if packed else data)
@@ -109,10 +110,16 @@ BAD_TABLES = [
     ("a\n1\n", {"types": {"a": list}}, ArgumentError, "'a'"),
     ("a\n1\n", {"delimiter": ",,"}, ArgumentError, "delimiter"),
     ("a\n1\n", {"encoding": "no such"}, ArgumentError, "encoding"),
+    ("a\n1\n", {"encoding": None}, ArgumentError, "encoding"),
+    ("a,b\n1,2\n".encode("utf-16"), {"encoding": "utf-16"}, ArgumentError, "not UTF-16"),
+    ("a\n1\n", {"quote": ","}, ArgumentError, "different"),
+    ("a\n1\n", {"delimiter": "\n"}, ArgumentError, "delimiter"),
+    ("a\n1\n", {"types": {"a": []}}, ArgumentError, "'a'"),
+    ("a\n1\n", {"types": ["a"]}, ArgumentError, "dictionary"),
 ]
 
 
-@pytest.mark.parametrize(("content", "options", "kind", "words"), BAD_TABLES)
+@pytest.mark.parametrize(("content", "options", "kind", "words"), BAD_TABLES, ids=range(len(BAD_TABLES)))
 def test_bad_tables_name_the_line(tmp_path, content, options, kind, words):
     path = written(tmp_path, content)
     with pytest.raises(kind, match=words):
@@ -121,11 +128,19 @@ def test_bad_tables_name_the_line(tmp_path, content, options, kind, words):
         list(csv_rows(path, **options))
 
 
-def test_a_table_that_unpacks_to_more_than_agreed_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_module, "MOST", 100_000)
+def test_a_table_that_unpacks_to_more_than_agreed_is_refused(tmp_path):
     path = written(tmp_path, gzip.compress(b"a\n" + b"1\n" * 100_000))
     assert path.stat().st_size < 1000
-    with pytest.raises(DataError, match="100000 bytes"):
+    with pytest.raises(DataError, match=r"200001 bytes.*\n.*most="):
+        read_csv(path, most=200_001)
+    assert len(read_csv(path, most=200_002)["a"]) == 100_000
+    assert sum(1 for _ in csv_rows(path)) == 100_000
+
+
+def test_columns_are_compared_once_with_each_other(tmp_path):
+    names = [f"a{k}" for k in range(100_000)]
+    path = written(tmp_path, ",".join([*names, names[-1]]) + "\n")
+    with bounded(100 << 20), pytest.raises(DataError, match="'a99999'"):  # comparing each with each took a minute
         read_csv(path)
 
 
@@ -205,6 +220,57 @@ def test_wav_of_two_channels_is_read_as_written(tmp_path):
     assert rate == 44100
 
 
+FLOATS = np.array([[0.5, -2.0], [1e-3, 1.0]])
+
+
+def riff(*chunks):
+    inside = b"".join(name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for name, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(inside)) + b"WAVE" + inside
+
+
+def described(kind, bits, channels=2):
+    block = bits // 8 * channels
+    return struct.pack("<HHIIHH", kind, channels, 16000, 16000 * block, block, bits)
+
+
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("extensible", [False, True])
+def test_wav_of_floats_and_chunks_nobody_asked_for(tmp_path, bits, extensible):
+    head = (
+        described(0xFFFE if extensible else 3, bits) + (struct.pack("<HHIH", 22, bits, 3, 3) + bytes(14)) * extensible
+    )
+    content = riff(
+        (b"LIST", b"odd"), (b"fmt ", head), (b"fact", b"1234"), (b"data", FLOATS.astype(f"<f{bits // 8}").tobytes())
+    )
+    (tmp_path / "a.wav").write_bytes(content + b"LIST\0")
+    found, rate = read_wav(tmp_path / "a.wav")
+    np.testing.assert_array_equal(found, FLOATS.astype(np.float32))
+    assert (found.dtype, rate) == (np.float32, 16000)
+
+
+PCM16 = (b"fmt ", described(1, 16))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (riff((b"data", b"1234")), "fmt"),
+        (riff(PCM16), "data"),
+        (riff(PCM16, (b"data", b"123456")), "data: 6"),
+        (riff((b"fmt ", described(6, 8)), (b"data", b"12")), "fmt: 6"),
+        (riff((b"fmt ", b"too short"), (b"data", b"12")), "fmt: 10"),
+        (riff(PCM16)[:-8] + b"data" + b"\xff" * 4, "RIFF|fmt|data"),
+        (b"RIFF\0\0\0\0WAVE" + bytes(40 << 20), "> 1000"),
+        (b"RIFF\0\0\0\0WAVEjunk\xff\xff\xff\xff", "junk"),
+    ],
+    ids=["no fmt", "no data", "half a sample", "companded", "short fmt", "announced", "empty chunks", "junk"],
+)
+def test_wav_of_another_kind_is_refused(tmp_path, content, words):
+    (tmp_path / "a.wav").write_bytes(content)
+    with bounded(8 << 20, seconds=2), pytest.raises(DataError, match=words):
+        read_wav(tmp_path / "a.wav")
+
+
 def test_damaged_wav_is_refused(tmp_path):
     path = tmp_path / "a.wav"
     write_wav(path, np.zeros(100), 8000)
@@ -272,7 +338,56 @@ def test_damaged_pictures_are_refused(tmp_path):
             read_image(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("options", [{"color_mode": "cmyk"}, {"size": (0, 1)}, {"size": (2.5, 1)}, {"size": (1,)}])
+def test_no_other_program_is_started_for_a_picture(tmp_path):
+    pytest.importorskip("PIL.Image")
+    path = tmp_path / "a.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(DataError, match=r"a\.png"):
+        read_image(path)
+
+
+def test_of_sixteen_bits_the_upper_ones_are_kept(tmp_path):
+    save(tmp_path / "a.png", np.array([[0, 255], [256, 65535]], np.uint16))
+    assert read_image(tmp_path / "a.png", color_mode="grayscale")[..., 0].tolist() == [[0, 0], [1, 255]]
+    assert read_image(tmp_path / "a.png")[1, 1].tolist() == [255, 255, 255]
+
+
+def test_a_picture_larger_than_agreed_is_not_unpacked(tmp_path):
+    pytest.importorskip("PIL.Image")
+    path = tmp_path / "a.pgm"
+    for side in (10_000, 100_000):  # above the bound, and above the one that Pillow has
+        path.write_bytes(f"P5 {side} {side} 255\n".encode())
+        with bounded(1 << 22), pytest.raises(DataError, match=r"a\.pgm"):
+            read_image(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "ppm"])
+def test_edited_pictures(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    draw = np.random.default_rng(0)
+    save(path, draw.integers(0, 256, (12, 9, 3), np.uint8))
+    good = path.read_bytes()
+    for _ in range(60):
+        data = bytearray(good)
+        for place in draw.integers(0, len(data), draw.integers(1, 6)):
+            data[place] = draw.integers(0, 256)
+        path.write_bytes(bytes(data[: draw.integers(0, len(data) + 1)] if draw.random() < 0.3 else data))
+        with bounded(16 << 20), contextlib.suppress(DataError):
+            assert read_image(path, (5, 5)).shape == (5, 5, 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color_mode": "cmyk"},
+        {"size": (0, 1)},
+        {"size": (2.5, 1)},
+        {"size": (1,)},
+        {"size": 64},
+        {"size": (1 << 20,) * 2},
+    ],
+    ids=["mode", "zero", "half", "one", "number", "huge"],
+)
 def test_picture_options(tmp_path, options):
     with pytest.raises(BacklightError):
         ImageFolder(tmp_path, **options)

@@ -15,6 +15,8 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from bounded import bounded
+from refused import names_all
 
 from backlight.data import cifar10, digits, fashion_mnist, mnist, names, shakespeare, write_idx
 from backlight.data.fetch import Published, cached, download, find
@@ -125,6 +127,31 @@ def test_a_file_of_another_length_in_the_cache_is_fetched_again(server):
     assert path.read_bytes() == CONTENT
 
 
+def test_a_file_in_the_cache_that_was_damaged_is_fetched_again(server, tmp_path):
+    cached("folder").mkdir(parents=True)
+    (cached("folder") / "file.bin").write_bytes(CONTENT[:-1] + b"?")
+    (path,) = find("Set", "folder", (published(f"{server}/good"),))
+    assert path.read_bytes() == CONTENT
+
+
+def test_the_home_folder_can_be_written_short(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("BACKLIGHT_DATA", "~/mine")
+    (tmp_path / "mine" / "folder").mkdir(parents=True)
+    (tmp_path / "mine" / "folder" / "file.bin").write_bytes(b"my own")
+    assert find("Set", "folder", (published(),)) == [tmp_path / "mine" / "folder" / "file.bin"]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_one_line_without_a_terminal(server, tmp_path, monkeypatch, capsys, lang):
+    monkeypatch.setenv("BACKLIGHT_LANG", lang)
+    download(published(f"{server}/good"), tmp_path / "file.bin")
+    line = capsys.readouterr().err
+    names_all(line, ("file.bin", "0.2 MiB", f"{server}/good"), lang)
+    assert line.count("\n") == 1
+
+
 def test_progress_on_a_terminal(server, tmp_path, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -203,7 +230,10 @@ def test_cifar_has_keras_shapes(tmp_path):
         lambda members: members.update({"data_batch_1.bin": b"x" * 100}),
         lambda members: members.update({"data_batch_1.bin": b""}),
         lambda members: members.update({"data_batch_1.bin": b"\x0a" * 3073}),
+        lambda members: members.update({"deeper/test_batch.bin": members["test_batch.bin"]}),
+        lambda members: members.update({"test_batch.bin": bytes(3073 * 10_001)}),
     ],
+    ids=["missing", "half a record", "empty", "label", "twice", "long"],
 )
 def test_what_is_not_cifar_is_refused(tmp_path, change):
     members = cifar_members()
@@ -211,6 +241,36 @@ def test_what_is_not_cifar_is_refused(tmp_path, change):
     archive(tmp_path / "mine" / "cifar10" / "cifar-10-binary.tar.gz", members)
     with pytest.raises(DataError, match="cifar-10-binary"):
         cifar10.load_data()
+
+
+def test_a_sparse_file_makes_no_room_for_what_it_announces(tmp_path):
+    path = tmp_path / "mine" / "cifar10" / "cifar-10-binary.tar.gz"
+    path.parent.mkdir(parents=True)
+    head = bytearray(tarfile.TarInfo("data_batch_1.bin").tobuf(tarfile.GNU_FORMAT))
+    head[156:157] = tarfile.GNUTYPE_SPARSE
+    head[483:495] = b"%011o\0" % (3073 * 10_000)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    path.write_bytes(gzip.compress(bytes(head) * 1000 + bytes(1024)))
+    with bounded(16 << 20), pytest.raises(DataError, match="cifar-10-binary"):
+        cifar10.load_data()
+
+
+def test_archives_with_edited_headers(tmp_path):
+    path = archive(tmp_path / "mine" / "cifar10" / "cifar-10-binary.tar.gz", cifar_members())
+    plain = gzip.decompress(path.read_bytes())
+    heads = [k for k in range(0, len(plain), 512) if plain[k + 257 : k + 262] == b"ustar"]
+    draw = np.random.default_rng(0)
+    for _ in range(150):
+        data = bytearray(plain)
+        for place in draw.choice(heads, 2) + draw.integers(0, 512, 2):
+            data[place] = draw.choice([0, 32, 48, 55, 76, 83, 120, 128, 255])
+        head = int(draw.choice(heads))
+        data[head + 148 : head + 156] = b" " * 8
+        data[head + 148 : head + 156] = b"%06o\0 " % sum(data[head : head + 512])
+        path.write_bytes(gzip.compress(data, 1))
+        with bounded(64 << 20), contextlib.suppress(DataError):
+            cifar10.load_data()
 
 
 def test_a_damaged_archive_is_refused(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refused import names_all, said
 
 from backlight.data import BytePairTokenizer, CharacterTokenizer, WordTokenizer, load_tokenizer
 from backlight.data.pairs import PIECE
@@ -111,6 +112,28 @@ def test_long_words_take_no_quadratic_time():
     start = time.perf_counter()
     assert tokenizer.decode(tokenizer.encode("ab" * 50_000)) == "ab" * 50_000
     assert time.perf_counter() - start < 5
+
+
+def test_words_that_no_language_has_are_cut():
+    letters = np.random.default_rng(0).choice(list("abcdef"), 30_000)
+    text = "".join(letters)
+    start = time.perf_counter()
+    tokenizer = BytePairTokenizer.train(text, 1256)
+    assert tokenizer.decode(tokenizer.encode(text[::-1])) == text[::-1]
+    assert time.perf_counter() - start < 8  # as one word of that length it took two minutes
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", [CharacterTokenizer, WordTokenizer, BytePairTokenizer])
+@pytest.mark.parametrize("text", [b"bytes", None, 3, [1]], ids=["bytes", "none", "number", "numbers"])
+def test_what_is_no_text_is_refused_in_words(kind, text, lang, monkeypatch):
+    trained = KINDS[kind.kind]
+    came = "int" if text == [1] and kind is not CharacterTokenizer else type(text).__name__
+    names_all(said(lambda: kind.train(text), ArgumentError, lang, monkeypatch), (came, "data.decode()"), lang)
+    names_all(said(lambda: trained.encode(text), ArgumentError, lang, monkeypatch), (type(text).__name__,), lang)
+    if isinstance(text, int | None):
+        names_all(said(lambda: trained.decode(text), ArgumentError, lang, monkeypatch), (), lang)
+    names_all(said(lambda: trained.decode([1, [1, 2]]), ArgumentError, lang, monkeypatch), ("list",), lang)
 
 
 HEAD = {"format": "backlight tokenizer", "version": 1}

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from backlight import random
+from backlight.data.batches import key_of
+from backlight.data.sources import plain_array
 from backlight.errors import ArgumentError, RangeError, ShapeError, message
 from backlight.refusal import describe
 
@@ -41,6 +43,8 @@ def pad_sequences(
             raise ArgumentError(message("pad_option", name=name, came=repr(option)))
     if maxlen is not None and (not isinstance(maxlen, int | np.integer) or maxlen < 0):
         raise ArgumentError(message("pad_length", came=repr(maxlen)))
+    if not isinstance(sequences, Iterable):
+        raise ArgumentError(message("pad_sequence", number=0, came=describe(sequences)))
     rows = []
     for number, sequence in enumerate(sequences):
         if not hasattr(sequence, "__len__"):
@@ -49,8 +53,11 @@ def pad_sequences(
             rows.append(np.asarray(sequence))
         except ValueError:
             raise ShapeError(message("pad_ragged", number=number)) from None
-    kind = np.dtype(dtype)
-    if kind.kind in "iu" and np.asarray(value).dtype.kind == "f" and value != int(value):
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        raise ArgumentError(message("pad_dtype", came=repr(dtype))) from None
+    if kind.kind in "iu" and np.asarray(value).dtype.kind == "f" and not float(value).is_integer():
         raise ArgumentError(message("pad_value", value=value, dtype=kind))
     length = max((len(row) for row in rows), default=0) if maxlen is None else int(maxlen)
     inner = next((row.shape[1:] for row in rows if len(row)), ())
@@ -62,7 +69,10 @@ def pad_sequences(
             raise ShapeError(message("pad_shapes", number=number, expected=inner, came=row.shape[1:]))
         kept = row[-length:] if truncating == "pre" else row[:length]
         place = slice(length - len(kept), None) if padding == "pre" else slice(len(kept))
-        made[number, place] = kept
+        try:
+            made[number, place] = kept
+        except (TypeError, ValueError):
+            raise ArgumentError(message("pad_value", value=repr(kept.flat[0]), dtype=kind)) from None
     return made
 
 
@@ -76,13 +86,15 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray[Any, np
            [0., 0., 1.]])
 
     Raises ``RangeError`` for a label that is negative or too large, ``ArgumentError`` for labels that are not whole
-    numbers, or none where their count decides.
+    numbers, or none where their count decides, or a ``num_classes`` that is no number of classes.
     """
     labels = np.asarray(x)
     if labels.dtype.kind == "f" and (labels == np.trunc(labels)).all():
         labels = labels.astype(np.int64)
     if labels.dtype.kind not in "iub" or (num_classes is None and not labels.size):
         raise ArgumentError(message("labels_kind", came=describe(labels)))
+    if num_classes is not None and (not isinstance(num_classes, int | np.integer) or num_classes < 1):
+        raise ArgumentError(message("labels_classes", came=repr(num_classes)))
     labels = labels.astype(np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
@@ -110,22 +122,35 @@ def train_test_split(
 
     Raises ``ShapeError`` for arrays of different lengths, ``ArgumentError`` for a part that would be empty or all.
     """
-    kept = [array if hasattr(array, "shape") else np.asarray(array) for array in arrays]
-    lengths = {len(array) for array in kept} | ({len(stratify)} if stratify is not None else set())
+    kept = [_rows(array) for array in arrays]
+    labels = [] if stratify is None else [_rows(stratify)]
+    lengths = {len(array) for array in kept + labels}
     if len(lengths) != 1:
-        raise ShapeError(message("batches_lengths", shapes=", ".join(str(array.shape) for array in kept) or "-"))
+        raise ShapeError(message("batches_lengths", shapes=", ".join(str(each.shape) for each in kept + labels) or "-"))
     n = lengths.pop()
-    share = isinstance(test_size, float | np.floating)
-    count = int(np.ceil(test_size * n)) if share and 0 < test_size < 1 else test_size
-    if isinstance(count, float | np.floating) or not 0 < count < n:
+    share = isinstance(test_size, float | np.floating) and 0 < test_size < 1
+    count = int(np.ceil(test_size * n)) if share else test_size
+    if not isinstance(count, int | np.integer) or not 0 < count < n:
         raise ArgumentError(message("split_size", came=test_size, examples=n))
-    word = random.key(int(key)) if isinstance(key, int | np.integer) else key
-    order = np.asarray(random.permutation(word, n)) if shuffle else np.arange(n)
+    order = np.asarray(random.permutation(key_of(key), n)) if shuffle else np.arange(n)
     if stratify is None:
         learnt, held_out = order[: n - count], order[n - count :]
     else:
-        learnt, held_out = _stratified(np.asarray(stratify), order, int(count))
+        learnt, held_out = _stratified(labels[0], order, int(count))
     return tuple(part for array in kept for part in (array[learnt], array[held_out]))
+
+
+def _rows(data: Any) -> Any:
+    """An array, frame, series or list as an array with rows."""
+    array = plain_array(data)
+    if not hasattr(array, "shape") or not hasattr(array, "__getitem__"):
+        try:
+            array = np.asarray(array)
+        except ValueError:
+            raise ShapeError(message("split_rows", came=describe(data))) from None
+    if not array.shape:
+        raise ShapeError(message("split_rows", came=describe(data)))
+    return array
 
 
 def _stratified(labels: Any, order: Any, count: int) -> tuple[Any, Any]:

@@ -12,11 +12,10 @@ import numpy as np
 from backlight import random
 from backlight.data.ahead import ahead
 from backlight.data.sources import Arrays, Collection, Stream, source_of, stacked
-from backlight.errors import ArgumentError, CallError, message
+from backlight.errors import ArgumentError, CallError, TrainingWarning, message
+from backlight.refusal import warn
 
-__all__ = ["Batches", "order_of_epoch"]
-
-Keyed = Any
+__all__ = ["Batches", "key_of", "order_of_epoch"]
 
 
 class _Place(NamedTuple):
@@ -26,27 +25,48 @@ class _Place(NamedTuple):
     batch: int
 
 
-def order_of_epoch(key: Keyed, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def key_of(key: Any) -> Any:
+    """The key of a seed, a key as it is.
+
+    >>> key_of(3)
+    array([3, 0], dtype=uint32)
+
+    Raises ``ArgumentError`` for what is neither.
+    """
+    key = random.key(int(key)) if isinstance(key, int | np.integer) else np.array(key)
+    random.fold_in(key, 0)  # refuses what is no key
+    return key
+
+
+def order_of_epoch(key: Any, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The order in which epoch ``epoch`` goes through ``length`` examples: a function of these three alone.
 
-    ``permutation(fold_in(key, epoch), length)``, so any epoch can be reached without the ones before it.
+    ``permutation(fold_in(key, epoch), length)``, so any epoch can be reached without the ones before it, on any
+    platform. ``key`` may be a seed.
 
-    >>> sorted(order_of_epoch(random.key(0), 7, 5).tolist())
-    [0, 1, 2, 3, 4]
+    >>> order_of_epoch(0, 7, 5)
+    array([1, 0, 3, 4, 2])
+
+    Raises ``ArgumentError`` for what is no key, or a length that is no number of examples.
     """
-    return np.asarray(random.permutation(random.fold_in(key, epoch), length), np.int64)
+    return np.asarray(random.permutation(random.fold_in(key_of(key), epoch), length), np.int64)
 
 
 class Batches:
     """A data set in batches of ``batch_size`` examples; every ``for`` loop over it is one pass.
 
     ``data``
-        a nesting of arrays of one length, memory-mapped ones and pandas or Polars frames included (a frame becomes a
-        dictionary of columns); or an object with a length and numbered examples; or an iterable of examples, or a
-        function that makes one. With ``batch_size=None`` the iterable holds batches already.
+        a nesting of arrays of one length, such as ``(x, y)`` or ``(x, y, sample_weight)``, memory-mapped ones and
+        pandas or Polars frames included (a frame of numbers is one array, as for Keras); or an object with a length and
+        numbered examples; or an iterable of examples, or a function that makes one.
+    ``batch_size``
+        ``None`` where the numbered object or the iterable holds batches already, as Keras's ``PyDataset`` does.
     ``shuffle``
         ``True``: every epoch in an order of its own, ``order_of_epoch(key, epoch, n)``. A stream is shuffled in blocks
-        of so many examples: ``shuffle=1000``.
+        of so many examples: ``shuffle=1000``. The numbers come from Philox (``backlight.random``), so the order is the
+        same on every platform.
+    ``key``
+        a seed, or a key of ``backlight.random``.
     ``repeat``
         how many epochs a pass has; ``None``: no end.
     ``map``
@@ -72,9 +92,10 @@ class Batches:
     >>> [batch.tolist() for batch in again] == [batch.tolist() for batch in rest]
     True
 
-    Raises ``ShapeError`` for arrays of different lengths, ``ArgumentError`` for an empty set, a batch larger than the
-    set, data that is none of the above or a state of other batches, ``CallError`` where the length is asked of
-    batches that have none.
+    Warns (``TrainingWarning``) of a batch larger than the set, which then is the only batch. Raises ``ShapeError`` for
+    arrays of different lengths, ``ArgumentError`` for an empty set, a batch larger than the set where it would be
+    dropped, data that is none of the above or a state of other batches, ``CallError`` where the length is asked of
+    batches that have none. What ``data`` or ``map`` raises comes out of the loop as it is, ``prefetch`` or not.
     """
 
     def __init__(
@@ -94,13 +115,14 @@ class Batches:
         self._repeat = None if repeat is None else _natural("repeat", repeat, 1)
         self._prefetch = _natural("prefetch", prefetch, 0)
         self._shuffle = int(shuffle) if isinstance(shuffle, bool | np.bool_) else _natural("shuffle", shuffle, 0)
-        self._key = random.key(int(key)) if isinstance(key, int | np.integer) else np.array(key)
-        random.fold_in(self._key, 0)  # refuses what is no key
+        self._key = key_of(key)
+        if map is not None and not callable(map):
+            raise ArgumentError(message("batches_map", came=repr(map)[:80]))
         self._map, self._drop = map, bool(drop_remainder)
         if isinstance(self._source, Stream):
             if shuffle is True:
                 raise ArgumentError(message("batches_stream_shuffle"))
-        elif self._size is None:
+        elif self._size is None and isinstance(self._source, Arrays):
             raise ArgumentError(message("batches_ready"))
         self._examples = self._source.length
         self._check_size(self._examples)
@@ -212,7 +234,11 @@ class Batches:
         order = order_of_epoch(self._key, epoch, n) if self._shuffle else None
         for number in range(skip, self.batches_per_epoch or 0):
             start, stop = number * size, min((number + 1) * size, n)
-            yield source.take(np.arange(start, stop) if order is None else order[start:stop])
+            chosen = np.arange(start, stop) if order is None else order[start:stop]
+            if self._size is None and isinstance(source, Collection):
+                yield source.item(chosen[0])
+            else:
+                yield source.take(chosen)
 
     def _streamed(self, source: Stream, epoch: int, skip: int) -> Iterator[Any]:
         examples = source.stream()
@@ -230,9 +256,12 @@ class Batches:
         found = sum(1 for _ in islice(examples, skip * size))
         while group := list(islice(examples, size)):
             found += len(group)
-            if len(group) == size or (not self._drop and found > size):
+            if found < size:
+                self._check_size(found)
+            if len(group) == size or not self._drop:
                 yield stacked(group)
-        self._check_size(found)
+        if not found:
+            self._check_size(found)
 
     def _in_blocks(self, examples: Iterator[Any], key: Any) -> Iterator[Any]:
         number = 0
@@ -242,11 +271,14 @@ class Batches:
             number += 1
 
     def _check_size(self, examples: int | None) -> None:
-        """Refuses a set that is empty, or smaller than a batch."""
+        """Refuses a set that is empty or gives no batch, warns of one that is smaller than a batch."""
         if examples == 0:
             raise ArgumentError(message("batches_empty"))
         if examples is not None and self._size is not None and self._size > examples:
-            raise ArgumentError(message("batches_larger", size=self._size, examples=examples))
+            text = message("batches_larger", size=self._size, examples=examples)
+            if self._drop:
+                raise ArgumentError(text)
+            warn(text, TrainingWarning)
 
 
 def _natural(name: str, value: Any, least: int) -> int:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import os
+import sys
 from array import array
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -20,7 +22,7 @@ from backlight.errors import ArgumentError, DataError, message
 __all__ = ["MISSING", "csv_rows", "read_csv"]
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "?"})
-MOST = 4 << 30  # bytes of unpacked text
+MOST = 1 << 30  # bytes of unpacked text, unless asked for more
 LONGEST = 1 << 20  # bytes of a line
 TRUTH = {
     "true": True,
@@ -34,6 +36,18 @@ TRUTH = {
 }
 
 Row = tuple[int, list[str]]
+
+
+class _Layout(NamedTuple):
+    """Where the table is, and how its bytes become rows."""
+
+    path: Path
+    delimiter: str
+    quote: str
+    encoding: str
+    header: bool
+    names: Collection[str] | None
+    most: int
 
 
 class _Kind(NamedTuple):
@@ -77,13 +91,15 @@ def read_csv(
     quote: str = '"',
     missing: Collection[str] = MISSING,
     encoding: str = "utf-8",
+    most: int = MOST,
 ) -> dict[str, np.ndarray[Any, Any]]:
     """The columns of a CSV file (``.gz`` too), ``{name: (n,)}``, in the order of the file.
 
     A column in which every cell is a number, or missing, becomes float64 with nan where it is missing; any other
     becomes an object array of strings with "" where it is missing. ``types`` says otherwise column by column:
     ``float``, ``int``, ``bool`` (true, false, 1, 0) or ``str``; a column of ``int`` or ``bool`` may miss nothing.
-    Without a ``header`` the names are ``column_0``, ``column_1`` … or ``names``.
+    Without a ``header`` the names are ``column_0``, ``column_1`` … or ``names``. Of text, unpacked, at most ``most``
+    bytes are read (1 GiB).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -93,18 +109,17 @@ def read_csv(
     >>> table["weight"], table["name"]
     (array([4.5, nan]), array(['Mia, the old one', 'Tom'], dtype=object))
 
-    Raises ``DataError``, which names the line, for a file that is missing, damaged or not of this form, and
-    ``ArgumentError`` for ``types`` of columns that are not there.
+    Raises ``DataError``, which names the line, for a file that is missing, damaged, too large or not of this form, and
+    ``ArgumentError`` for ``types`` of columns that are not there, or a way to write tables that does not exist.
     """
-    path = Path(path)
-    layout = (delimiter, quote, encoding, header, names)
+    layout = _Layout(Path(path), delimiter, quote, encoding, header, names, most)
     missing = frozenset(missing)
-    found = _found_names(path, layout)
-    kinds = _kinds(path, layout, found, types, missing)
+    found = _found_names(layout)
+    kinds = _kinds(layout, found, types, missing)
     columns: list[Any] = [array(kind.code) if kind.code else [] for kind in kinds]
-    for line, row in _table(path, layout, found):
+    for line, row in _table(layout, found):
         for name, cell, kind, column in zip(found, row, kinds, columns, strict=True):
-            column.append(_cell(path, line, name, cell, kind, missing))
+            column.append(_cell(layout.path, line, name, cell, kind, missing))
     return {name: _column(c, kind) for name, c, kind in zip(found, columns, kinds, strict=True)}
 
 
@@ -121,35 +136,53 @@ def csv_rows(
 ) -> Iterator[dict[str, Any]]:
     """The rows of a CSV file one by one, ``{name: value}``, in the memory of one row: for files larger than memory.
 
-    Like ``read_csv`` otherwise. ``Batches(lambda: csv_rows(path), 32, shuffle=10_000)`` trains from it.
+    Like ``read_csv`` otherwise, without a bound. ``Batches(lambda: csv_rows(path), 32, shuffle=10_000)`` trains from
+    it; ``types`` for every column save reading the file once more to find out its kinds.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "cats.csv"
+    ...     _ = path.write_text("name,weight\\nMia,4.5\\n", "utf-8")
+    ...     next(csv_rows(path, {"name": str, "weight": float}))
+    {'name': 'Mia', 'weight': 4.5}
+
+    Raises like ``read_csv``, when the row is reached.
     """
-    path = Path(path)
-    layout = (delimiter, quote, encoding, header, names)
+    layout = _Layout(Path(path), delimiter, quote, encoding, header, names, sys.maxsize - 1)
     missing = frozenset(missing)
-    found = _found_names(path, layout)
-    kinds = _kinds(path, layout, found, types, missing)
-    for line, row in _table(path, layout, found):
+    found = _found_names(layout)
+    kinds = _kinds(layout, found, types, missing)
+    for line, row in _table(layout, found):
         cells = zip(found, row, kinds, strict=True)
-        yield {name: _cell(path, line, name, cell, kind, missing) for name, cell, kind in cells}
+        yield {name: _cell(layout.path, line, name, cell, kind, missing) for name, cell, kind in cells}
 
 
 # -- Rows ----------------------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, layout: Any) -> Iterator[Row]:
+def _rows(layout: _Layout) -> Iterator[Row]:
     """Every row that is not blank, with the number of the line that it ends on."""
-    delimiter, quote, encoding = layout[:3]
+    path = layout.path
     try:
-        with opened(path, MOST) as file:
-            reader = csv.reader(_lines(path, file, encoding), delimiter=delimiter, quotechar=quote, strict=True)
-            try:
-                for row in reader:
-                    if row:
-                        yield reader.line_num, row
-            except csv.Error as error:
-                raise DataError(message("csv_line", file=path, line=reader.line_num, reason=error)) from None
-    except (TypeError, LookupError) as error:  # a delimiter of two letters, an encoding that does not exist
+        if layout.delimiter == layout.quote or not {layout.delimiter, layout.quote}.isdisjoint("\r\n"):
+            raise ValueError(f"{layout.delimiter!r}, {layout.quote!r}")
+        _reader([], layout)
+        if not "a\n".encode(layout.encoding).endswith(b"a\n"):
+            raise ValueError(layout.encoding)
+    except (TypeError, ValueError, LookupError, csv.Error) as error:
         raise ArgumentError(message("csv_layout", reason=error)) from None
+    with opened(path, layout.most) as file:
+        reader = _reader(_lines(path, file, layout.encoding), layout)
+        try:
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except csv.Error as error:
+            raise DataError(message("csv_line", file=path, line=reader.line_num, reason=error)) from None
+
+
+def _reader(lines: Iterable[str], layout: _Layout) -> Any:
+    return csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote, strict=True)
 
 
 def _lines(path: Path, file: IO[bytes], encoding: str) -> Iterator[str]:
@@ -166,9 +199,9 @@ def _lines(path: Path, file: IO[bytes], encoding: str) -> Iterator[str]:
             raise DataError(message("csv_line", file=path, line=number, reason=error)) from None
 
 
-def _found_names(path: Path, layout: Any) -> list[str]:
-    header, names = layout[3:]
-    first = next(_rows(path, layout), None)
+def _found_names(layout: _Layout) -> list[str]:
+    path, header, names = layout.path, layout.header, layout.names
+    first = next(_rows(layout), None)
     if first is None:
         raise DataError(message("csv_empty", file=path))
     line, row = first
@@ -180,19 +213,19 @@ def _found_names(path: Path, layout: Any) -> list[str]:
         found = [cell.strip() for cell in row] if header else [""] * len(row)
     found = [name or f"column_{k}" for k, name in enumerate(found)]
     if len(set(found)) < len(found):
-        twice = next(name for k, name in enumerate(found) if name in found[:k])
+        twice = Counter(found).most_common(1)[0][0]
         raise DataError(message("csv_twice", file=path, line=line, name=twice))
     return found
 
 
-def _table(path: Path, layout: Any, names: list[str]) -> Iterator[Row]:
+def _table(layout: _Layout, names: list[str]) -> Iterator[Row]:
     """The rows below the header, each as wide as it."""
-    rows = _rows(path, layout)
-    if layout[3]:
+    rows = _rows(layout)
+    if layout.header:
         next(rows, None)
     for line, row in rows:
         if len(row) != len(names):
-            raise DataError(message("csv_width", file=path, line=line, expected=len(names), came=len(row)))
+            raise DataError(message("csv_width", file=layout.path, line=line, expected=len(names), came=len(row)))
         yield line, row
 
 
@@ -200,18 +233,20 @@ def _table(path: Path, layout: Any, names: list[str]) -> Iterator[Row]:
 
 
 def _kinds(
-    path: Path, layout: Any, names: list[str], types: Mapping[str, type] | None, missing: Collection[str]
+    layout: _Layout, names: list[str], types: Mapping[str, type] | None, missing: Collection[str]
 ) -> list[_Kind]:
     """How each column is read: as asked, or as numbers where every cell that is there is one."""
+    if types is not None and not isinstance(types, Mapping):
+        raise ArgumentError(message("csv_types", came=repr(types)[:80]))
     wanted = dict(types or {})
     for name, kind in wanted.items():
         if name not in names:
             raise ArgumentError(message("csv_column", name=name, names=", ".join(names)))
-        if kind not in KINDS:
+        if not isinstance(kind, type) or kind not in KINDS:
             raise ArgumentError(message("csv_type", name=name, came=kind))
     numbers = {k for k, name in enumerate(names) if name not in wanted}
     if numbers:
-        for _, row in _table(path, layout, names):
+        for _, row in _table(layout, names):
             for k in list(numbers):
                 cell = row[k].strip()
                 if cell not in missing and not _is_number(cell):

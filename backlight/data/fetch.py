@@ -34,7 +34,8 @@ class Published(NamedTuple):
 
 def given(folder: str) -> Path:
     """The folder that the user has for this set: in ``$BACKLIGHT_DATA``, without it in ``data`` where you are."""
-    return Path(os.environ.get("BACKLIGHT_DATA") or "data") / folder
+    root = os.path.expanduser(os.environ.get("BACKLIGHT_DATA") or "data")
+    return Path(root) / folder
 
 
 def cached(folder: str) -> Path | None:
@@ -52,9 +53,9 @@ def find(title: str, folder: str, files: tuple[Published, ...]) -> list[Path]:
     found: dict[str, Path] = {}
     for file in files:
         mine, fetched = here / file.name, kept / file.name if kept else None
-        if mine.is_file():
+        if os.path.isfile(mine):
             found[file.name] = mine
-        elif fetched is not None and fetched.is_file() and fetched.stat().st_size == file.size:
+        elif fetched is not None and _is_published(fetched, file):
             found[file.name] = fetched
     missing = [file for file in files if file.name not in found]
     reason = ""
@@ -76,6 +77,17 @@ def find(title: str, folder: str, files: tuple[Published, ...]) -> list[Path]:
             message("data_missing", title=title, folder=folder_here, files=listing, urls=sources, reason=reason)
         )
     return [found[file.name] for file in files]
+
+
+def _is_published(path: Path, file: Published) -> bool:
+    """Whether these are the published bytes: a disk can fail, and other programs clean caches."""
+    try:
+        with path.open("rb") as content:
+            if os.fstat(content.fileno()).st_size != file.size:
+                return False
+            return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+    except OSError:
+        return False
 
 
 def download(file: Published, target: Path) -> None:
@@ -106,7 +118,7 @@ def _fetch(file: Published, url: str, out: IO[bytes]) -> None:
     digest, came = hashlib.sha256(), 0
     request = Request(url, headers={"User-Agent": "backlight", "Accept-Encoding": "identity"})
     try:
-        with urlopen(request, timeout=SECONDS) as answer, _progress(file) as advance:
+        with urlopen(request, timeout=SECONDS) as answer, _progress(file, url) as advance:
             while block := answer.read(min(BLOCK, file.size + 1 - came)):  # one byte too many is enough to know
                 came += len(block)
                 digest.update(block)
@@ -122,15 +134,18 @@ def _fetch(file: Published, url: str, out: IO[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _progress(file: Published) -> Iterator[Any]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda count: None
-        return
+def _progress(file: Published, url: str) -> Iterator[Any]:
+    """A bar on a terminal and in a notebook, one line elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal and not console.is_jupyter:
+        text = message("download_begins", file=file.name, mebibytes=f"{file.size / 2**20:.1f}", url=url)
+        sys.stderr.write(f"{text}\n")
+        yield lambda count: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=file.size)
         yield lambda count: progress.advance(task, count)

@@ -14,9 +14,10 @@ from typing import IO, Any
 
 from backlight.errors import DataError, message
 
-__all__ = ["Bounded", "opened", "read_small", "replaced"]
+__all__ = ["Bounded", "opened", "read_small", "read_up_to", "replaced"]
 
 GZIP = b"\x1f\x8b"
+BLOCK = 1 << 20
 
 
 class Bounded(io.RawIOBase):
@@ -33,10 +34,10 @@ class Bounded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill ``buffer`` with what comes next."""
         view = memoryview(buffer).cast("B")
-        data = self._file.read(min(len(view), self._left + 1))
-        self._left -= len(data)
-        if self._left < 0:
+        if not self._left and self._file.read(1):
             raise DataError(message("file_large", file=self._path, most=self._most))
+        data = self._file.read(min(len(view), self._left))  # not one more, which a buffer may ask for without need
+        self._left -= len(data)
         view[: len(data)] = data
         return len(data)
 
@@ -57,6 +58,14 @@ def opened(path: Path, most: int) -> Iterator[IO[bytes]]:
         raise
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(message("file_unreadable", file=path, reason=error)) from None
+
+
+def read_up_to(file: IO[bytes], most: int) -> bytearray:
+    """At most ``most`` bytes; memory grows with what is there, not with what was announced."""
+    data = bytearray()
+    while len(data) < most and (block := file.read(min(most - len(data), BLOCK))):
+        data += block
+    return data
 
 
 def read_small(path: Path, most: int) -> bytes:

@@ -11,8 +11,9 @@ from itertools import pairwise
 __all__ = ["PIECE", "apply_merges", "learn_merges", "token_bytes"]
 
 # A word, or signs, with the blank before them; or blanks, of which the last goes to the word that follows. Every
-# character is a letter, a sign or a blank, so the pieces put together are the text.
-PIECE = re.compile(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s")
+# character is a letter, a sign or a blank, so the pieces put together are the text. Joining costs the square of a
+# piece's length, so what is longer than 64 letters (no word) is cut: the whole then costs no more than its length.
+PIECE = re.compile(r" ?\w{1,64}| ?[^\w\s]{1,64}|\s{1,64}(?!\S)|\s")
 MOST = 64 << 20  # bytes of all tokens together: forty pairs, each of two times the last, would be a terabyte
 
 Pair = tuple[int, int]

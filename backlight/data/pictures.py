@@ -5,22 +5,26 @@ Pillow is an optional extra: ``pip install backlight[images]``.
 
 from __future__ import annotations
 
+import io
 import operator
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backlight.data.files import read_small
 from backlight.errors import ArgumentError, DataError, RangeError, message
 
 __all__ = ["SUFFIXES", "ImageFolder", "read_image"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM")  # nothing that starts another program, as PostScript would
 MODES = {"rgb": "RGB", "grayscale": "L", "rgba": "RGBA"}
 MOST_PIXELS = 1 << 26
+MOST_BYTES = 4 * MOST_PIXELS  # of a file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,19 +38,22 @@ def read_image(
 
     Raises ``DataError`` for a file that is missing, damaged or too large (more than 2²⁶ pixels), or without Pillow,
     ``ArgumentError`` for a ``color_mode`` or a size that does not exist.
+
+    Formats: BMP, GIF (its first picture), JPEG, PNG, PGM and PPM. Of 16 bits the upper eight are kept.
     """
     path = Path(path)
     _check(size, color_mode)
     pillow = _pillow()
+    data = read_small(path, MOST_BYTES)  # whole, so that no length in a damaged file makes room for what is not there
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow's, about sizes that are refused below and metadata not used
-            with pillow.open(path) as image:
+            with pillow.open(io.BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise ValueError(f"{image.width} × {image.height} > {MOST_PIXELS}")
-                plain = image.convert(MODES[color_mode])
-        if size is not None and (plain.height, plain.width) != size:
-            plain = plain.resize((size[1], size[0]), pillow.Resampling.BILINEAR)
+                plain = _eight_bits(image, pillow).convert(MODES[color_mode])
+        if size is not None and (plain.height, plain.width) != tuple(size):
+            plain = plain.resize((int(size[1]), int(size[0])), pillow.Resampling.BILINEAR)
     except Exception as error:  # Pillow's decoders raise whatever damaged files lead them to
         raise DataError(message("image_damaged", file=path, reason=error or type(error).__name__)) from None
     array = np.array(plain, np.uint8)
@@ -102,11 +109,17 @@ class ImageFolder:
 def _check(size: tuple[int, int] | None, color_mode: str) -> None:
     if color_mode not in MODES:
         raise ArgumentError(message("image_mode", came=repr(color_mode), modes=", ".join(MODES)))
-    good = size is None or (
-        len(size) == 2 and all(isinstance(n, int) and n > 0 for n in size) and size[0] * size[1] <= MOST_PIXELS
-    )
-    if not good:
+    sides: Sequence[Any] = size if isinstance(size, tuple | list) else ()
+    whole = len(sides) == 2 and all(isinstance(n, int | np.integer) and n > 0 for n in sides)
+    if size is not None and not (whole and int(sides[0]) * int(sides[1]) <= MOST_PIXELS):
         raise ArgumentError(message("image_size", came=repr(size)))
+
+
+def _eight_bits(image: Any, pillow: Any) -> Any:
+    """The picture itself, or the upper halves of 16 bits, which Pillow would cut off at 255."""
+    if not image.mode.startswith("I"):
+        return image
+    return pillow.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _pillow() -> Any:

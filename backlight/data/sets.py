@@ -66,7 +66,7 @@ class MnistSet(NamedTuple):
 
     def _read(self, image_file: Path, label_file: Path) -> tuple[Array, Array]:
         images, labels = read_idx(image_file), read_idx(label_file)
-        if images.ndim != 3 or images.dtype != np.uint8:
+        if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
             raise self._content(image_file, "uint8 (n, 28, 28)", images)
         if labels.shape != images.shape[:1] or labels.dtype != np.uint8 or (labels.size and labels.max() > 9):
             raise self._content(label_file, f"uint8 ({len(images)},), 0 … 9", labels)
@@ -102,22 +102,26 @@ class CifarSet(NamedTuple):
 
 _CIFAR_NAMES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
 _CIFAR_RECORD = 1 + 3 * 32 * 32
+_CIFAR_LARGEST = 10_000 * _CIFAR_RECORD  # bytes of one file, as published
 _CIFAR_MOST = 200 << 20  # bytes unpacked; the published archive has 184,380,000 and its headers
 
 
 def _cifar_records(path: Path, title: str) -> dict[str, Array]:
-    """The six files of the archive as ``(n, 3073)``; they must be 10,000 records, or all six fewer alike."""
+    """The six files of the archive as ``(n, 3073)``, of 10,000 records or fewer."""
     found: dict[str, Array] = {}
     try:
         with opened(path, _CIFAR_MOST) as file, tarfile.open(fileobj=file, mode="r|") as archive:
             for member in archive:
                 name = member.name.rpartition("/")[2]
-                content = archive.extractfile(member) if name in _CIFAR_NAMES and member.isfile() else None
-                if content is not None:
-                    data = content.read(_CIFAR_MOST)
-                    if len(data) != member.size or len(data) % _CIFAR_RECORD or not data:
-                        raise DataError(_cifar_wrong(path, title, f"{name}: {len(data)}"))
-                    found[name] = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR_RECORD)
+                if name not in _CIFAR_NAMES or not member.isfile():
+                    continue
+                # A sparse file announces bytes that are not there; twice the same name could go on for ever.
+                plain = 0 < member.size <= _CIFAR_LARGEST and member.size % _CIFAR_RECORD == 0 and not member.issparse()
+                content = archive.extractfile(member) if plain and name not in found else None
+                data = content.read() if content else b""
+                if not data or len(data) != member.size:
+                    raise DataError(_cifar_wrong(path, title, f"{name}: {member.size}"))
+                found[name] = np.frombuffer(data, np.uint8).reshape(-1, _CIFAR_RECORD)
             while file.read(1 << 20):  # to the end, where the checksum of all that was unpacked stands
                 pass
     except (tarfile.TarError, EOFError, ValueError) as error:

@@ -1,8 +1,8 @@
 """What batches can be made of: arrays, frames, collections of examples, streams of examples.
 
     arrays       a nesting of arrays (memory-mapped ones too) and of pandas or Polars frames; one length for all
-    collection   an object with a length and numbered examples, such as a folder of images
-    stream       an iterable of examples, or a function that makes one; read from front to back
+    collection   an object with a length and numbered examples, such as a folder of images, or numbered batches
+    stream       an iterable of examples or batches, or a function that makes one; read from front to back
 
 A source hands out the examples of chosen numbers (``take``), or all in order (``stream``).
 """
@@ -17,28 +17,34 @@ import numpy as np
 from backlight.errors import ArgumentError, ShapeError, message
 from backlight.tree import Structure, flatten, unflatten
 
-__all__ = ["Arrays", "Collection", "Stream", "frame_arrays", "source_of", "stacked"]
+__all__ = ["Arrays", "Collection", "Stream", "plain_array", "source_of", "stacked"]
 
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def frame_arrays(frame: Any) -> Any:
-    """A pandas or Polars frame as a dictionary of its columns, a series as an array; anything else as it is.
+def plain_array(data: Any) -> Any:
+    """A frame of pandas or Polars as ``(n, columns)``, as Keras takes it, a series as ``(n,)``; anything else as it is.
 
-    Neither library is imported: whatever has ``columns`` and ``to_numpy`` is a frame, ``to_numpy`` alone a series.
+    Neither library is imported: whatever has ``to_numpy``, or can become an array and is none, is asked for it.
+
+    Raises ``ArgumentError`` for a frame with columns that are not numbers.
     """
-    if not hasattr(frame, "to_numpy") or isinstance(frame, np.ndarray):
-        return frame
-    if hasattr(frame, "columns"):
-        return {name: np.asarray(frame[name].to_numpy()) for name in frame.columns}
-    return np.asarray(frame.to_numpy())
+    if not (hasattr(data, "to_numpy") or (hasattr(data, "__array__") and not hasattr(data, "shape"))):
+        return data
+    array = np.asarray(data if hasattr(data, "__array__") else data.to_numpy())
+    if array.ndim > 1 and array.dtype.kind not in "biufc":
+        kinds = {name: plain_array(data[name]).dtype for name in getattr(data, "columns", ())}
+        others = ", ".join(f"{name!r}" for name, kind in kinds.items() if kind.kind not in "biufc")
+        raise ArgumentError(message("batches_frame", columns=others or f"{array.dtype}"))
+    return array
 
 
 class Arrays:
     """Arrays of one length, nested as the user nested them."""
 
     def __init__(self, tree: Any) -> None:
-        leaves, structure = flatten(_without_frames(tree))
+        leaves, structure = flatten(tree)
+        leaves = [plain_array(leaf) for leaf in leaves]
         for leaf in leaves:
             if not hasattr(leaf, "shape") or not hasattr(leaf, "__getitem__"):
                 raise ArgumentError(message("batches_leaf", came=_described(leaf)))
@@ -57,11 +63,18 @@ class Arrays:
             rows: Any = slice(first, first + count)  # one piece of the file or memory, without an index per row
         else:
             rows = indices
-        return unflatten(self.structure, [np.array(leaf[rows]) for leaf in self.leaves])
+        return unflatten(self.structure, [_own(leaf[rows], leaf) for leaf in self.leaves])
+
+
+def _own(part: Any, whole: Any) -> np.ndarray[Any, Any]:
+    """``part`` as a plain array that shares no memory with ``whole``."""
+    if type(part) is np.ndarray and part.base is None and type(whole) in (np.ndarray, np.memmap):
+        return part  # chosen rows are copies already
+    return np.array(part)
 
 
 class Collection:
-    """Examples that can be asked for by number."""
+    """Examples, or batches, that can be asked for by number."""
 
     def __init__(self, items: Any) -> None:
         self.items = items
@@ -69,7 +82,11 @@ class Collection:
 
     def take(self, indices: Indices) -> Any:
         """The examples of these numbers, stacked."""
-        return stacked([self.items[int(index)] for index in indices])
+        return stacked([self.item(index) for index in indices])
+
+    def item(self, index: Any) -> Any:
+        """What has this number, as it is."""
+        return self.items[int(index)]
 
 
 class Stream:
@@ -86,7 +103,10 @@ class Stream:
         if self.once and self.begun:
             raise ArgumentError(message("batches_once", came=type(self.items).__name__))
         self.begun = True
-        return iter(self.items() if callable(self.items) else self.items)
+        made = self.items() if callable(self.items) else self.items
+        if not isinstance(made, Iterable):
+            raise ArgumentError(message("batches_leaf", came=_described(made)))
+        return iter(made)
 
 
 def source_of(data: Any) -> Arrays | Collection | Stream:
@@ -126,13 +146,6 @@ def stacked(examples: list[Any]) -> Any:
         if len(shapes) > 1:
             raise ShapeError(message("batches_examples", first=shapes[0], second=shapes[1]))
     return unflatten(structure or Structure("none"), [np.stack(column) for column in columns])
-
-
-def _without_frames(tree: Any) -> Any:
-    if isinstance(tree, dict | list | tuple) or hasattr(tree, "__dataclass_fields__"):
-        leaves, structure = flatten(tree)
-        return unflatten(structure, [frame_arrays(leaf) for leaf in leaves])
-    return frame_arrays(tree)
 
 
 def _described(value: Any) -> str:

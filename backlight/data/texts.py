@@ -28,9 +28,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         "数据集是空的：一个样本也没有。\n请检查读取或筛选数据的过程。",
     ),
     "batches_larger": (
-        "A batch of {size} examples is larger than the data set, which has {examples}.\n"
+        "A batch of {size} examples is larger than the data set, which has {examples}: there is at most one batch.\n"
         "Write instead: batch_size={examples} or less.",
-        "每批 {size} 个样本，多于数据集的全部 {examples} 个。\n改写为：batch_size={examples} 或更小。",
+        "每批 {size} 个样本，多于数据集的全部 {examples} 个：至多只有一批。\n改写为：batch_size={examples} 或更小。",
+    ),
+    "batches_frame": (
+        "A frame becomes one array, but not all of its columns are numbers: {columns}.\n"
+        "Write instead: frame[[...]] with the columns of numbers, or {{name: frame[name] for name in frame.columns}} for "
+        "a dictionary of columns.",
+        "表会成为一个数组，但并非所有列都是数：{columns}。\n"
+        "改写为：frame[[...]] 只取数值列，或用 {{name: frame[name] for name in frame.columns}} 得到各列的字典。",
+    ),
+    "batches_map": (
+        "map is {came}, which cannot be called.\nExpected: a function of a batch.",
+        "map 是 {came}，不能调用。\n应为：以批次为参数的函数。",
     ),
     "batches_number": (
         "Batches: {name} must be a whole number of at least {least}, but is {came}.",
@@ -42,8 +53,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "只能从头读到尾的数据无法整体打乱。\n改写为：shuffle=1000，即每 1000 个样本为一块，在块内打乱。",
     ),
     "batches_ready": (
-        "batch_size=None is for iterables of batches; arrays must be cut.\nWrite instead: batch_size=32.",
-        "batch_size=None 只用于批次的可迭代对象；数组需要切分。\n改写为：batch_size=32。",
+        "batch_size=None is for data that comes in batches; arrays must be cut.\nWrite instead: batch_size=32.",
+        "batch_size=None 只用于已分好批次的数据；数组需要切分。\n改写为：batch_size=32。",
     ),
     "batches_once": (
         "This {came} has been read already and can be read only once.\n"
@@ -80,8 +91,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "无法读取 {file}：{reason}",
     ),
     "file_large": (
-        "{file} holds more than {most} bytes, unpacked, which is more than is read.",
-        "{file}（解压后）超过 {most} 字节，超出读取上限。",
+        "{file} holds more than {most} bytes, unpacked, which is more than is read.\nWhere the reader has most=, a "
+        "larger number reads it.",
+        "{file}（解压后）超过 {most} 字节，超出读取上限。\n若读取函数有 most= 参数，可取更大的值。",
     ),
     "idx_dtype": (
         "IDX has no type for {came}.\nExpected: uint8, int8, int16, int32, float32 or float64.\n"
@@ -118,6 +130,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{file} 第 {line} 行，列 {name!r}：{came} 不是 {kind} 类型。\n"
         "改写为：若它表示缺失值，用 missing={{...}}；否则为该列选择别的类型。",
     ),
+    "csv_types": (
+        "types is {came}.\nExpected: a dictionary such as {{'age': int}}.",
+        "types 是 {came}。\n应为：字典，如 {{'age': int}}。",
+    ),
     "csv_column": (
         "There is no column {name!r}.\nExpected: one of {names}.",
         "没有名为 {name!r} 的列。\n应为以下之一：{names}。",
@@ -127,13 +143,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "列 {name!r} 不能读作 {came!r}。\n应为：float、int、bool 或 str。",
     ),
     "csv_layout": (
-        "This is no way to read a table: {reason}.\nExpected: delimiter and quote are one character each, encoding is "
-        'one that Python has, such as "utf-8".',
-        '这样无法读取表格：{reason}。\n应为：delimiter 与 quote 各为一个字符，encoding 为 Python 支持的编码，如 "utf-8"。',
+        "This is no way to read a table: {reason}.\nExpected: delimiter and quote are two different characters, encoding "
+        'is one in which a line ends with one byte, such as "utf-8", "gb18030" or "latin-1" (not UTF-16).',
+        "这样无法读取表格：{reason}。\n应为：delimiter 与 quote 是两个不同的字符，encoding 是以单个字节换行的编码，"
+        '如 "utf-8"、"gb18030" 或 "latin-1"（不能是 UTF-16）。',
     ),
     "wav_damaged": (
-        "{file} cannot be read: {reason}\nExpected: a WAV file of 8, 16, 24 or 32 bits, not compressed (PCM).",
-        "无法读取 {file}：{reason}\n应为：8、16、24 或 32 位、未压缩（PCM）的 WAV 文件。",
+        "{file} cannot be read: {reason}\nExpected: a WAV file of whole numbers (PCM) of 8, 16, 24 or 32 bits, or of "
+        "floats of 32 or 64 bits, not compressed.",
+        "无法读取 {file}：{reason}\n应为：未压缩的 WAV 文件，8、16、24 或 32 位整数（PCM），或 32、64 位浮点数。",
     ),
     "wav_samples": (
         "These samples cannot be written: {came}.\nExpected: finite numbers from -1 to 1, (n,) or (n, channels), and a "
@@ -184,6 +202,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "These pairs cannot be joined: {reason}.\nExpected: pair k is made of two tokens below 256 + k.",
         "无法合并这些对：{reason}。\n应为：第 k 对由两个小于 256 + k 的词元组成。",
     ),
+    "tokens_text": (
+        "A tokeniser was given {came}.\nExpected: text, a str.\nWrite instead: data.decode() for bytes.",
+        "分词器得到 {came}。\n应为：文本（str）。\n改写为：bytes 用 data.decode()。",
+    ),
     "tokens_numbers": (
         "Tokens are whole numbers in one row, but {came} was given.",
         "词元应为一行整数，而这里是 {came}。",
@@ -199,6 +221,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pad_option": (
         'pad_sequences: {name} is {came}.\nExpected: "pre" or "post".',
         'pad_sequences：{name} 是 {came}。\n应为："pre" 或 "post"。',
+    ),
+    "pad_dtype": (
+        'pad_sequences: there is no dtype {came}.\nExpected: one of NumPy\'s, such as "int32".',
+        'pad_sequences：没有 dtype {came}。\n应为：NumPy 的 dtype，如 "int32"。',
     ),
     "pad_length": (
         "pad_sequences: maxlen is {came}.\nExpected: a whole number of at least 0, or None for the longest length.",
@@ -224,9 +250,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "to_categorical was given {came}.\nExpected: whole numbers from 0, and at least one of them without num_classes.",
         "to_categorical 得到 {came}。\n应为：从 0 起的整数；不给 num_classes 时至少一个。",
     ),
+    "labels_classes": (
+        "to_categorical: num_classes is {came}.\nExpected: a whole number of at least 1.",
+        "to_categorical：num_classes 是 {came}。\n应为：不小于 1 的整数。",
+    ),
     "labels_range": (
         "There is a label {came}.\nExpected: 0 to {count} - 1.\nWrite instead: a larger num_classes, or labels from 0.",
         "有一个标签是 {came}。\n应为：0 到 {count} - 1。\n改写为：更大的 num_classes，或从 0 起的标签。",
+    ),
+    "split_rows": (
+        "train_test_split was given {came}.\nExpected: arrays, frames or lists with one example per row.",
+        "train_test_split 得到 {came}。\n应为：每行一个样本的数组、表或列表。",
     ),
     "split_size": (
         "test_size={came} of {examples} examples leaves one part empty.\nExpected: a share between 0 and 1, or a number "
@@ -249,6 +283,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "data_content": (
         "{file} does not hold what {title} holds.\nExpected: {expected}\nCame: {came}",
         "{file} 的内容不是 {title}。\n应为：{expected}\n实为：{came}",
+    ),
+    "download_begins": (
+        "Fetching {file}, {mebibytes} MiB, from {url}",
+        "正在下载 {file}，{mebibytes} MiB，来自 {url}",
     ),
     "download_failed": (
         "{url} did not answer as expected: {reason}",

@@ -19,11 +19,12 @@ import numpy as np
 from backlight.data.files import read_small, replaced
 from backlight.data.pairs import PIECE, apply_merges, learn_merges, token_bytes
 from backlight.errors import ArgumentError, DataError, RangeError, message
+from backlight.refusal import describe
 
 __all__ = ["BytePairTokenizer", "CharacterTokenizer", "WordTokenizer", "load_tokenizer"]
 
 FORMAT, VERSION = "backlight tokenizer", 1
-MOST = 64 << 20  # bytes of a tokeniser's file
+MOST = 16 << 20  # bytes of a tokeniser's file, unpacked: a million words
 PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
@@ -61,7 +62,7 @@ class CharacterTokenizer(_Tokenizer):
     kind = "character"
 
     def __init__(self, characters: Iterable[str]) -> None:
-        self.characters = list(characters)
+        self.characters = [_text(character) for character in characters]
         self._numbers = {character: number for number, character in enumerate(self.characters)}
         if len(self._numbers) < len(self.characters) or any(len(character) != 1 for character in self.characters):
             raise ArgumentError(message("tokens_twice"))
@@ -69,7 +70,7 @@ class CharacterTokenizer(_Tokenizer):
     @classmethod
     def train(cls, text: str) -> CharacterTokenizer:
         """The tokeniser for all characters of ``text``."""
-        return cls(sorted(set(text)))
+        return cls(sorted(set(_text(text))))
 
     @property
     def vocabulary_size(self) -> int:
@@ -79,7 +80,7 @@ class CharacterTokenizer(_Tokenizer):
     def encode(self, text: str) -> list[int]:
         """The numbers of the characters of ``text``."""
         try:
-            return [self._numbers[character] for character in text]
+            return [self._numbers[character] for character in _text(text)]
         except KeyError as error:
             raise RangeError(message("tokens_unknown", came=repr(error.args[0]))) from None
 
@@ -110,7 +111,7 @@ class WordTokenizer(_Tokenizer):
     kind = "word"
 
     def __init__(self, words: Iterable[str], lower: bool = True) -> None:
-        self.words = ["", "[UNK]", *words]
+        self.words = ["", "[UNK]", *(_text(word) for word in words)]
         self.lower = lower
         self._numbers = {word: number for number, word in enumerate(self.words)}
         if len(self._numbers) < len(self.words):
@@ -122,7 +123,7 @@ class WordTokenizer(_Tokenizer):
         if max_tokens is not None and max_tokens < 2:
             raise ArgumentError(message("tokens_size", least=2, came=max_tokens))
         counts: Counter[str] = Counter()
-        for text in [texts] if isinstance(texts, str) else texts:
+        for text in _texts(texts):
             counts.update(_split(text, lower))
         counts.pop("[UNK]", None)  # possible only with lower=False; it is token 1 already
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
@@ -187,7 +188,7 @@ class BytePairTokenizer(_Tokenizer):
         if vocabulary_size < 256:
             raise ArgumentError(message("tokens_size", least=256, came=vocabulary_size))
         counts: Counter[bytes] = Counter()
-        for part in [text] if isinstance(text, str) else text:
+        for part in _texts(text):
             for piece, count in Counter(PIECE.findall(part)).items():
                 counts[piece.encode("utf-8", "surrogatepass")] += count
         return cls(learn_merges(counts, vocabulary_size - 256))
@@ -200,11 +201,11 @@ class BytePairTokenizer(_Tokenizer):
     def encode(self, text: str) -> list[int]:
         """The numbers of the tokens of ``text``: in every word, the pair learnt first is joined first."""
         found: list[int] = []
-        for piece in PIECE.findall(text):
+        for piece in PIECE.findall(_text(text)):
             numbers = self._known.get(piece)
             if numbers is None:
                 numbers = apply_merges(list(piece.encode("utf-8", "surrogatepass")), self._ranks)
-                if len(self._known) < 1 << 16 and len(piece) < 64:
+                if len(self._known) < 1 << 16:
                     self._known[piece] = numbers
             found += numbers
         return found
@@ -279,14 +280,33 @@ def _whole(value: Any, end: int) -> int:
 
 
 def _checked(numbers: Iterable[int], size: int) -> list[int]:
-    array = np.asarray(list(numbers) if not isinstance(numbers, np.ndarray) else numbers)
-    if array.size and (array.dtype.kind not in "iu" or array.ndim != 1):
-        raise ArgumentError(message("tokens_numbers", came=f"{array.dtype} {array.shape}"))
+    try:
+        array = np.asarray(numbers if isinstance(numbers, np.ndarray) else list(numbers))
+    except (TypeError, ValueError):
+        raise ArgumentError(message("tokens_numbers", came=describe(numbers))) from None
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ArgumentError(message("tokens_numbers", came=describe(array)))
     wrong = (array < 0) | (array >= size)
     if wrong.any():
         raise RangeError(message("tokens_range", came=int(array[wrong][0]), size=size))
     return [int(number) for number in array]
 
 
+def _text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise ArgumentError(message("tokens_text", came=type(text).__name__))
+    return text
+
+
+def _texts(texts: Any) -> Iterable[str]:
+    """One text, or every one of several."""
+    if isinstance(texts, str):
+        return [texts]
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise ArgumentError(message("tokens_text", came=type(texts).__name__))
+    return (_text(text) for text in texts)
+
+
 def _split(text: str, lower: bool) -> list[str]:
+    text = _text(text)
     return PUNCTUATION.sub("", text.lower() if lower else text).split()
