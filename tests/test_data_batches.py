@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from bounded import bounded
 
+import backlight
 from backlight import random
 from backlight.data import Batches, ImageFolder, order_of_epoch, train_test_split
 from backlight.data.ahead import ahead
@@ -233,11 +234,34 @@ def test_memory_mapped_files(tmp_path, shuffle):
     assert all(type(batch) is np.ndarray and batch.flags.writeable for batch in found)
 
 
-def test_a_batch_is_the_callers_own():
-    x = X.copy()
-    for batch in Batches(x, 4):
+LAYOUTS = {
+    "plain": np.array,
+    "columns first": np.asfortranarray,
+    "backwards": lambda x: x[::-1].copy()[::-1],
+    "other bytes": lambda x: x.astype(">f4"),
+}
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_a_batch_is_the_callers_own_in_one_layout(kind, shuffle):
+    whole = np.arange(46, dtype=np.float32).reshape(23, 2)
+    x = LAYOUTS[kind](whole)
+    for batch, rows in zip(Batches(x, 4, shuffle=shuffle), Batches(whole, 4, shuffle=shuffle), strict=True):
+        np.testing.assert_array_equal(batch, rows)
+        assert batch.flags.c_contiguous
+        assert batch.dtype == np.float32
         batch[:] = -1
-    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(x, whole)
+
+
+def test_arrays_of_backlight_are_taken_by_value():
+    assert lists(Batches((backlight.array(X), X[:, 0]), 23, map=lambda batch: batch[0])) == [X[:, 0].tolist()]
+
+
+def test_a_stream_may_have_a_length_that_refuses():
+    inner = Batches(lambda: iter(X), 4)
+    assert [len(batch) for batch in Batches(inner, None, prefetch=1)] == [4, 4, 4, 4, 4, 3]
 
 
 class Series:
@@ -523,6 +547,7 @@ BAD = {
     "lengths": (lambda: Batches((X, X[:5]), 2), ShapeError, r"\(23, 1\), \(5, 1\)", r"\(23, 1\)"),
     "numbers": (lambda: Batches([1, 2, 3], 2), ArgumentError, "np.asarray", "np.asarray"),
     "text": (lambda: Batches("text", 2), ArgumentError, "str 'text'", "str 'text'"),
+    "set": (lambda: Batches({1, 2, 3}, 2), ArgumentError, "set", "set"),
     "nothing": (lambda: Batches(None, 2), ArgumentError, "NoneType", "NoneType"),
     "scalar": (lambda: Batches(np.float64(3), 2), ShapeError, "row", "行"),
     "size": (lambda: Batches(X, 0), ArgumentError, "batch_size", "batch_size"),

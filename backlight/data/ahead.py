@@ -35,9 +35,9 @@ def ahead(iterator: Iterator[T], depth: int) -> Generator[T]:
     """
     shelf = _Shelf(depth)
     thread = threading.Thread(target=_work, args=(iterator, shelf), name="backlight-ahead", daemon=True)
-    thread.start()
     del iterator  # the thread alone holds it, and closes it by letting go
     try:
+        thread.start()
         while True:
             with shelf.changed:
                 while not shelf.items and not shelf.ended:
@@ -84,3 +84,4 @@ def _work(iterator: Iterator[Any], shelf: _Shelf) -> None:
         with shelf.changed:
             shelf.ended, shelf.error = True, None if shelf.closed else error
             shelf.changed.notify_all()
+        del error  # which holds this frame, and would be held by it

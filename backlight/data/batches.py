@@ -26,16 +26,12 @@ class _Place(NamedTuple):
 
 
 def key_of(key: Any) -> Any:
-    """The key of a seed, a key as it is.
+    """The key of a seed; anything else as an array, for what draws with it to judge.
 
     >>> key_of(3)
     array([3, 0], dtype=uint32)
-
-    Raises ``ArgumentError`` for what is neither.
     """
-    key = random.key(int(key)) if isinstance(key, int | np.integer) else np.array(key)
-    random.fold_in(key, 0)  # refuses what is no key
-    return key
+    return random.key(int(key)) if isinstance(key, int | np.integer) else np.array(key)
 
 
 def order_of_epoch(key: Any, epoch: int, length: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -116,6 +112,7 @@ class Batches:
         self._prefetch = _natural("prefetch", prefetch, 0)
         self._shuffle = int(shuffle) if isinstance(shuffle, bool | np.bool_) else _natural("shuffle", shuffle, 0)
         self._key = key_of(key)
+        random.fold_in(self._key, 0)  # refuses what is no key
         if map is not None and not callable(map):
             raise ArgumentError(message("batches_map", came=repr(map)[:80]))
         self._map, self._drop = map, bool(drop_remainder)

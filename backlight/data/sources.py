@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from backlight.array import Array
 from backlight.errors import ArgumentError, ShapeError, message
 from backlight.tree import Structure, flatten, unflatten
 
@@ -25,10 +26,13 @@ Indices = np.ndarray[Any, np.dtype[np.int64]]
 def plain_array(data: Any) -> Any:
     """A frame of pandas or Polars as ``(n, columns)``, as Keras takes it, a series as ``(n,)``; anything else as it is.
 
-    Neither library is imported: whatever has ``to_numpy``, or can become an array and is none, is asked for it.
+    Neither library is imported: whatever has ``to_numpy``, or can become an array and is none, is asked for it. Of an
+    Array of Backlight's the value is taken.
 
     Raises ``ArgumentError`` for a frame with columns that are not numbers.
     """
+    if isinstance(data, Array):
+        return data.value
     if not (hasattr(data, "to_numpy") or (hasattr(data, "__array__") and not hasattr(data, "shape"))):
         return data
     array = np.asarray(data if hasattr(data, "__array__") else data.to_numpy())
@@ -66,11 +70,13 @@ class Arrays:
         return unflatten(self.structure, [_own(leaf[rows], leaf) for leaf in self.leaves])
 
 
-def _own(part: Any, whole: Any) -> np.ndarray[Any, Any]:
-    """``part`` as a plain array that shares no memory with ``whole``."""
-    if type(part) is np.ndarray and part.base is None and type(whole) in (np.ndarray, np.memmap):
+def _own(part: Any, whole: Any) -> Any:
+    """``part`` as a plain array of its own memory, rows first and in native byte order: one layout for all plans."""
+    copied = type(part) is np.ndarray and part.base is None and type(whole) in (np.ndarray, np.memmap)
+    if copied and part.flags.c_contiguous and part.dtype.isnative:
         return part  # chosen rows are copies already
-    return np.array(part)
+    made = np.array(part, order="C")
+    return made if made.dtype.isnative else made.astype(made.dtype.newbyteorder("="))
 
 
 class Collection:
@@ -95,7 +101,7 @@ class Stream:
     def __init__(self, items: Iterable[Any] | Callable[[], Iterable[Any]]) -> None:
         self.items = items
         self.once = isinstance(items, Iterator)
-        self.length = len(items) if isinstance(items, Sized) else None
+        self.length = _length(items)
         self.begun = False
 
     def stream(self) -> Iterator[Any]:
@@ -109,9 +115,17 @@ class Stream:
         return iter(made)
 
 
+def _length(items: Any) -> int | None:
+    """How many there are, where that is known: a stream of a stream has ``len``, which refuses."""
+    try:
+        return len(items) if isinstance(items, Sized) else None
+    except TypeError:
+        return None
+
+
 def source_of(data: Any) -> Arrays | Collection | Stream:
     """What ``data`` is to batches: see the top of this file."""
-    if isinstance(data, str | bytes):
+    if isinstance(data, str | bytes | set | frozenset):  # a set has no order, or another one in every run
         raise ArgumentError(message("batches_leaf", came=_described(data)))
     simple = isinstance(data, dict | list | tuple) or hasattr(data, "shape") or hasattr(data, "to_numpy")
     if simple or hasattr(data, "__dataclass_fields__"):
