@@ -18,6 +18,7 @@ import pytest
 from bounded import bounded
 from refused import names_all
 
+from backlight.compiler import cache
 from backlight.data import cifar10, digits, fashion_mnist, mnist, names, shakespeare, write_idx
 from backlight.data.fetch import Published, cached, download, find
 from backlight.errors import DataError
@@ -132,6 +133,17 @@ def test_a_file_in_the_cache_that_was_damaged_is_fetched_again(server, tmp_path)
     (cached("folder") / "file.bin").write_bytes(CONTENT[:-1] + b"?")
     (path,) = find("Set", "folder", (published(f"{server}/good"),))
     assert path.read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the folder for local data is the user's own there")
+def test_plans_can_still_be_kept_where_a_set_was_fetched_first(server):
+    before = os.umask(0o002)  # files for the whole group, where no plan is read from
+    try:
+        find("Set", "folder", (published(f"{server}/good"),))
+    finally:
+        os.umask(before)
+    assert cache.usable()
+    assert cache.store("0" * 64, b"plan", {})
 
 
 def test_the_home_folder_can_be_written_short(monkeypatch, tmp_path):

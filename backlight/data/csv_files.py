@@ -241,7 +241,7 @@ def _kinds(
     wanted = dict(types or {})
     for name, kind in wanted.items():
         if name not in names:
-            raise ArgumentError(message("csv_column", name=name, names=", ".join(names)))
+            raise ArgumentError(message("csv_column", file=layout.path, name=name, names=", ".join(names)))
         if not isinstance(kind, type) or kind not in KINDS:
             raise ArgumentError(message("csv_type", name=name, came=kind))
     numbers = {k for k, name in enumerate(names) if name not in wanted}

@@ -49,7 +49,7 @@ def find(title: str, folder: str, files: tuple[Published, ...]) -> list[Path]:
 
     Raises ``DataError`` that names the files that are nowhere, the folder to put them in, and why they did not come.
     """
-    here, kept = given(folder), cached(folder)
+    here, kept = given(folder).absolute(), cached(folder)
     found: dict[str, Path] = {}
     for file in files:
         mine, fetched = here / file.name, kept / file.name if kept else None
@@ -59,6 +59,8 @@ def find(title: str, folder: str, files: tuple[Published, ...]) -> list[Path]:
             found[file.name] = fetched
     missing = [file for file in files if file.name not in found]
     reason = ""
+    if missing and kept is not None:
+        cache.own(create=True)  # made as plans need it, by whoever comes first
     if missing and (os.environ.get("BACKLIGHT_DOWNLOAD", "").lower() == "off" or kept is None):
         reason = "BACKLIGHT_DOWNLOAD=off" if kept else "BACKLIGHT_CACHE=off"
     for file in missing:
@@ -72,10 +74,7 @@ def find(title: str, folder: str, files: tuple[Published, ...]) -> list[Path]:
     if left:
         listing = "".join(f"\n  {here / file.name}" for file in left)
         sources = "".join(f"\n  {file.urls[0]}" for file in left)
-        folder_here = here.absolute()
-        raise DataError(
-            message("data_missing", title=title, folder=folder_here, files=listing, urls=sources, reason=reason)
-        )
+        raise DataError(message("data_missing", title=title, folder=here, files=listing, urls=sources, reason=reason))
     return [found[file.name] for file in files]
 
 

@@ -135,8 +135,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "types 是 {came}。\n应为：字典，如 {{'age': int}}。",
     ),
     "csv_column": (
-        "There is no column {name!r}.\nExpected: one of {names}.",
-        "没有名为 {name!r} 的列。\n应为以下之一：{names}。",
+        "{file} has no column {name!r}.\nExpected: one of {names}.",
+        "{file} 中没有名为 {name!r} 的列。\n应为以下之一：{names}。",
     ),
     "csv_type": (
         "Column {name!r} cannot be read as {came!r}.\nExpected: float, int, bool or str.",
