@@ -557,6 +557,7 @@ BAD = {
     "key": (lambda: Batches(X, 2, key="a"), ArgumentError, "key", "key"),
     "ready arrays": (lambda: Batches(X, None), ArgumentError, "batch_size=32", "batch_size=32"),
     "stream shuffle": (lambda: Batches(iter(X), 2, shuffle=True), ArgumentError, "shuffle=1000", "shuffle=1000"),
+    "stream NumPy shuffle": (lambda: Batches(iter(X), 2, shuffle=np.True_), ArgumentError, "1000", "1000"),
     "ragged": (
         lambda: list(Batches(lambda: iter([np.ones(2), np.ones(3)]), 2)), ShapeError, "pad_sequences", "pad_sequences"
     ),

@@ -117,7 +117,7 @@ class Batches:
             raise ArgumentError(message("batches_map", came=repr(map)[:80]))
         self._map, self._drop = map, bool(drop_remainder)
         if isinstance(self._source, Stream):
-            if shuffle is True:
+            if isinstance(shuffle, bool | np.bool_) and shuffle:
                 raise ArgumentError(message("batches_stream_shuffle"))
         elif self._size is None and isinstance(self._source, Arrays):
             raise ArgumentError(message("batches_ready"))
