@@ -544,9 +544,9 @@ BAD = {
     "map": (lambda: Batches(X, 2, map=3), ArgumentError, "map", "map"),
     "frame": (lambda: Batches(Frame({"a": np.array(["x"], object)}), 1), ArgumentError, "'a'", "表"),
     "no iterable": (lambda: list(Batches(lambda: 5, 2)), ArgumentError, "int 5", "int 5"),
-    "lengths": (lambda: Batches((X, X[:5]), 2), ShapeError, r"\(23, 1\), \(5, 1\)", r"\(23, 1\)"),
+    "lengths": (lambda: Batches((X, X[:5]), 2), ShapeError, r"float32 \(23, 1\), float32 \(5, 1\)", r"\(23, 1\)"),
     "numbers": (lambda: Batches([1, 2, 3], 2), ArgumentError, "np.asarray", "np.asarray"),
-    "text": (lambda: Batches("text", 2), ArgumentError, "str 'text'", "str 'text'"),
+    "text": (lambda: Batches("text", 2), ArgumentError, "made of str", "由 str"),
     "set": (lambda: Batches({1, 2, 3}, 2), ArgumentError, "set", "set"),
     "nothing": (lambda: Batches(None, 2), ArgumentError, "NoneType", "NoneType"),
     "scalar": (lambda: Batches(np.float64(3), 2), ShapeError, "row", "行"),
@@ -590,6 +590,13 @@ def test_a_batch_larger_than_the_set_is_the_only_one_and_said_at_the_line(source
     assert [sorted(batch) for batch in found] == [list(range(23))]
     if source != "stream":  # which is not known to be short before it is read
         assert caught[0].filename == __file__
+
+
+def test_arrays_of_different_lengths_are_called_by_their_names(monkeypatch):
+    monkeypatch.setenv("BACKLIGHT_LANG", "en")
+    images, labels = np.zeros((7, 2)), np.zeros(6, np.int32)
+    with pytest.raises(ShapeError, match=r"`images` float64 \(7, 2\), `labels` int32 \(6,\)"):
+        Batches((images, labels), 2)
 
 
 def test_what_can_be_read_once_is_not_read_twice():

@@ -126,7 +126,7 @@ def train_test_split(
     labels = [] if stratify is None else [_rows(stratify)]
     lengths = {len(array) for array in kept + labels}
     if len(lengths) != 1:
-        raise ShapeError(message("batches_lengths", shapes=", ".join(str(each.shape) for each in kept + labels) or "-"))
+        raise ShapeError(message("batches_lengths", shapes=", ".join(describe(each) for each in kept + labels) or "-"))
     n = lengths.pop()
     share = isinstance(test_size, float | np.floating) and 0 < test_size < 1
     count = int(np.ceil(test_size * n)) if share else test_size

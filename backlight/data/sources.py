@@ -16,6 +16,7 @@ import numpy as np
 
 from backlight.array import Array
 from backlight.errors import ArgumentError, ShapeError, message
+from backlight.refusal import describe
 from backlight.tree import Structure, flatten, unflatten
 
 __all__ = ["Arrays", "Collection", "Stream", "plain_array", "source_of", "stacked"]
@@ -51,12 +52,12 @@ class Arrays:
         leaves = [plain_array(leaf) for leaf in leaves]
         for leaf in leaves:
             if not hasattr(leaf, "shape") or not hasattr(leaf, "__getitem__"):
-                raise ArgumentError(message("batches_leaf", came=_described(leaf)))
+                raise ArgumentError(message("batches_leaf", came=describe(leaf)))
             if not leaf.shape:
-                raise ShapeError(message("batches_scalar", came=_described(leaf)))
+                raise ShapeError(message("batches_scalar", came=describe(leaf)))
         lengths = [int(leaf.shape[0]) for leaf in leaves]
         if len(set(lengths)) > 1:
-            raise ShapeError(message("batches_lengths", shapes=", ".join(str(tuple(leaf.shape)) for leaf in leaves)))
+            raise ShapeError(message("batches_lengths", shapes=", ".join(describe(leaf) for leaf in leaves)))
         self.leaves, self.structure = leaves, structure
         self.length = lengths[0] if lengths else 0
 
@@ -111,7 +112,7 @@ class Stream:
         self.begun = True
         made = self.items() if callable(self.items) else self.items
         if not isinstance(made, Iterable):
-            raise ArgumentError(message("batches_leaf", came=_described(made)))
+            raise ArgumentError(message("batches_leaf", came=describe(made)))
         return iter(made)
 
 
@@ -126,7 +127,7 @@ def _length(items: Any) -> int | None:
 def source_of(data: Any) -> Arrays | Collection | Stream:
     """What ``data`` is to batches: see the top of this file."""
     if isinstance(data, str | bytes | set | frozenset):  # a set has no order, or another one in every run
-        raise ArgumentError(message("batches_leaf", came=_described(data)))
+        raise ArgumentError(message("batches_leaf", came=describe(data)))
     simple = isinstance(data, dict | list | tuple) or hasattr(data, "shape") or hasattr(data, "to_numpy")
     if simple or hasattr(data, "__dataclass_fields__"):
         return Arrays(data)
@@ -134,7 +135,7 @@ def source_of(data: Any) -> Arrays | Collection | Stream:
         return Collection(data)
     if isinstance(data, Iterable) or callable(data):
         return Stream(data)
-    raise ArgumentError(message("batches_leaf", came=_described(data)))
+    raise ArgumentError(message("batches_leaf", came=describe(data)))
 
 
 def stacked(examples: list[Any]) -> Any:
@@ -160,8 +161,3 @@ def stacked(examples: list[Any]) -> Any:
         if len(shapes) > 1:
             raise ShapeError(message("batches_examples", first=shapes[0], second=shapes[1]))
     return unflatten(structure or Structure("none"), [np.stack(column) for column in columns])
-
-
-def _described(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
