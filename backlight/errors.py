@@ -18,6 +18,7 @@
     └── RecordError (TypeError)          an incomplete record in a primitive table
 
     CompileWarning (UserWarning)         a function that runs as it is because it cannot be compiled
+    TrainingWarning (UserWarning)        something that is allowed, and probably not what was meant
 
 Each message states where (the user's line), what came, what was expected and what to write instead.
 ``BACKLIGHT_LANG`` (``en`` or ``zh``) chooses the language; without it the locale does.
@@ -48,6 +49,7 @@ __all__ = [
     "RangeError",
     "RecordError",
     "ShapeError",
+    "TrainingWarning",
     "UnsupportedError",
     "language",
     "message",
@@ -116,6 +118,10 @@ class CompileError(BacklightError, TypeError):
 
 class CompileWarning(UserWarning):
     """A function runs as it is, because it cannot be compiled, or is traced again and again."""
+
+
+class TrainingWarning(UserWarning):
+    """Something that is allowed, and probably not what was meant."""
 
 
 class RecordError(BacklightError, TypeError):

@@ -58,11 +58,11 @@ ORDER = [
     "loops",
     "random",
     "compiler",
+    "data",
     "optim",
     "nn",
     "train",
     "explain",
-    "data",
     "demo",
     "cli",
 ]

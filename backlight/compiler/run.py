@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from itertools import combinations
@@ -19,7 +18,8 @@ from backlight.compiler.recording import Refused, Traced, is_data, kind_of, leaf
 from backlight.compiler.threads import MOST_THREADS
 from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, message
 from backlight.lifting import function_name
-from backlight.trace import ROOT, Guard, state, user_frame, user_source
+from backlight.refusal import warn
+from backlight.trace import ROOT, Guard, state, user_source
 from backlight.tree import flatten, unflatten
 
 __all__ = ["WATCHERS", "Compiled", "compile"]
@@ -240,14 +240,9 @@ class Compiled:
 
     def _say(self, text: str) -> None:
         """A warning, once, at the line where the user calls the function."""
-        frame = user_frame()
-        if text in self._said or frame is None:
-            return
-        self._said.add(text)
-        registry = frame.f_globals.setdefault("__warningregistry__", {})
-        warnings.warn_explicit(
-            text, CompileWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"), registry
-        )
+        if text not in self._said:
+            self._said.add(text)
+            warn(text, CompileWarning)
 
 
 _NEW = object()
