@@ -34,6 +34,7 @@ __all__ = [
     "check_not_empty",
     "loss_function",
     "validate",
+    "warn",
 ]
 
 
@@ -41,7 +42,14 @@ class TrainingWarning(UserWarning):
     """Something that is allowed, and probably not what was meant."""
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
+    """Warn (``TrainingWarning``) at the user's line.
+
+    >>> with warnings.catch_warnings(record=True, action="always") as caught:
+    ...     warn("is this what you meant?")
+    >>> str(caught[0].message)
+    'is this what you meant?'
+    """
     where, level = user_frame(), 1
     frame = sys._getframe(0)
     while frame is not where and frame.f_back is not None:
@@ -160,7 +168,7 @@ def check_loss(loss: Any, y_true: Any, y_pred: Any) -> None:
     elif getattr(function, "__module__", "").startswith(losses.__name__):
         function(labels, p, **options)
     if labels.ndim == p.ndim - 1 == 1 and p.shape[-1] == 1 and function not in _SPARSE:
-        _warn(message("column_against_row", labels=labels.shape, predictions=p.shape))
+        warn(message("column_against_row", labels=labels.shape, predictions=p.shape))
     if function in (*_BINARY, *_ONE_HOT, *_SPARSE):
         _check_range(name, function, options, y_pred, p)
 
@@ -187,14 +195,14 @@ def _check_range(name: str, function: Any, options: dict[str, Any], y_pred: Any,
     axis = options.get("axis", -1)
     low, high = float(p.min()), float(p.max())
     if many and p.shape[axis] == 1:
-        _warn(message("single_class", loss=name, predictions=p.shape))
+        warn(message("single_class", loss=name, predictions=p.shape))
         return
     if options.get("from_logits"):
         origin = origin_of(y_pred)
         if origin is not None and origin.kind in ("softmax", "sigmoid"):
             raise ArgumentError(message("probabilities_as_logits", here(), loss=name, maker=origin.kind))
         if many and low >= 0 and high <= 1 and np.all(np.abs(p.sum(axis=axis) - 1.0) < 1e-3):
-            _warn(message("maybe_probabilities", loss=name, predictions=p.shape))
+            warn(message("maybe_probabilities", loss=name, predictions=p.shape))
     elif low < 0 or high > 1 + 1e-3:
         activation = "softmax" if many else "sigmoid"
         facts = {"loss": name, "predictions": p.shape, "low": f"{low:g}", "high": f"{high:g}"}
@@ -241,7 +249,7 @@ def check_metric(metric: Any, loss: Any, y_true: Any, y_pred: Any) -> None:
         and function is not losses.ctc
     )
     if isinstance(found, _COUNTING) and between_numbers and not _whole(labels):
-        _warn(message("metric_for_loss", metric=found.name, loss=getattr(function, "__name__", "")))
+        warn(message("metric_for_loss", metric=found.name, loss=getattr(function, "__name__", "")))
     try:
         found.result(found.update(found.init(labels.shape, p.shape), labels, p))
     except BacklightError:
