@@ -46,8 +46,9 @@ class Callback:
     ``logs`` holds the loss and the metrics by name; what a callback adds at the end of an epoch is seen by those after
     it. Setting ``self.model.stop_training = True`` ends the training after this epoch.
 
-    ``batch_interval``: after how many training steps it wants to be called, 0 for never; ``None``, the default, means 1
-    where a method for batches is written and 0 otherwise. Where nobody wants batches, a whole epoch is one native call.
+    ``batch_interval``: after how many training steps it wants to be called, 0 for never (nor for batches of tests);
+    ``None``, the default, means 1 where a method for batches is written and 0 otherwise. Where nobody wants batches, a
+    whole epoch is one native call.
 
     >>> class Epochs(Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -135,7 +136,25 @@ class LambdaCallback(Callback):
     Raises ``ArgumentError`` for a moment that does not exist, or something that cannot be called.
     """
 
-    def __init__(self, **hooks: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        on_epoch_begin: Callable[..., Any] | None = None,
+        on_epoch_end: Callable[..., Any] | None = None,
+        on_train_begin: Callable[..., Any] | None = None,
+        on_train_end: Callable[..., Any] | None = None,
+        on_train_batch_begin: Callable[..., Any] | None = None,
+        on_train_batch_end: Callable[..., Any] | None = None,
+        **others: Callable[..., Any] | None,
+    ) -> None:
+        hooks = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **others,
+        }
         for hook, function in hooks.items():
             if hook not in HOOKS:
                 close = get_close_matches(hook, HOOKS, 1)
@@ -158,8 +177,10 @@ def interval_of(callback: Any, phase: str = "train") -> int:
     >>> interval_of(Callback()), interval_of(LambdaCallback(on_train_batch_end=print))
     (0, 1)
     """
-    wanted = getattr(callback, "batch_interval", None) if phase == "train" else None
-    return int(any(overrides(callback, hook) for hook in BATCH_HOOKS[phase])) if wanted is None else int(wanted)
+    wanted = getattr(callback, "batch_interval", None)
+    if wanted == 0 or (wanted is not None and phase == "train"):
+        return int(wanted)
+    return int(any(overrides(callback, hook) for hook in BATCH_HOOKS[phase]))
 
 
 # -- What callbacks share ----------------------------------------------------------------------------------------------
@@ -222,7 +243,8 @@ def check_number(
     fits = isinstance(value, tuple(kinds)) and not isinstance(value, bool) and value == value
     if fits and (low is None or value >= low) and (below is None or value < below):
         return
-    key = f"expected_{'whole' if whole else 'number'}_{'any' if low is None else 'from' if below is None else 'range'}"
+    bounds = "any" if low is None else "from" if below is None else "range"
+    key = "expected_whole_from" if whole else f"expected_number_{bounds}"
     fix = "10" if whole else "0.1"
     raise refuse(
         "callback_option", callback, name=name, came=repr(value), expected=message(key, low=low, below=below), fix=fix

@@ -34,11 +34,13 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def picture(title: str, done: int, total: int | None, pieces: Iterable[str], width: int, letter: str = "━") -> Any:
+def picture(title: str, done: int, total: int | None, pieces: Iterable[str], width: int, letters: str = "━─") -> Any:
     """A title, a bar, a count and pieces of text, filled into lines no wider than ``width``; a ``rich.text.Text``.
 
+    ``letters`` are what the bar is drawn with: its done part, and the rest.
+
     >>> print(picture("Epoch 3/50", 5, 10, ["loss 0.1234", "accuracy 0.9712"], 40))
-    Epoch 3/50 ━━━━━━━━━━━━━━━━━━━━ 5/10
+    Epoch 3/50 ━━━━━━━━━━────────── 5/10
     loss 0.1234  accuracy 0.9712
     """
     from rich.cells import cell_len
@@ -49,9 +51,8 @@ def picture(title: str, done: int, total: int | None, pieces: Iterable[str], wid
     length = min(_LONGEST, width - cell_len(title) - cell_len(count) - 2)
     if total and length >= _SHORTEST:
         full = min(length, length * done // total)
-        head.append(" ").append(letter * full, "not bold green").append(
-            letter * (length - full), "not bold bright_black"
-        )
+        head.append(" ").append(letters[0] * full, "not bold green")
+        head.append(letters[1] * (length - full), "not bold bright_black")
     if count:
         head.append(f" {count}", "not bold")
     lines = [head]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from backlight.nn.lookup import Configured
 from backlight.train.callbacks.base import Callback
 
 __all__ = ["History"]
 
 
-class History(Callback):
+class History(Callback, Configured):
     """Keeps the logs of every epoch: ``history`` is a list for every name, ``epoch`` the numbers of the epochs.
 
     ``fit`` makes one and returns it.

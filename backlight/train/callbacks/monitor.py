@@ -104,7 +104,7 @@ class Monitor(Callback, Configured):
     """A callback that watches the number ``monitor`` of the logs.
 
     A value v is an improvement on r if v + ``min_delta`` < r (``mode="min"``) or v - ``min_delta`` > r (``"max"``), in
-    the precision in which both were computed; ``"auto"`` takes the direction from the name.
+    the precision in which v was computed; ``"auto"`` takes the direction from the name.
 
     >>> watch = Monitor("val_accuracy", min_delta=0.01)
     >>> watch.on_train_begin()
@@ -148,8 +148,8 @@ class Monitor(Callback, Configured):
         a, b = float(value), float(reference)
         moved = a + self.min_delta if down else a - self.min_delta
         with np.errstate(over="ignore"):
-            if np.float32(a) == a and np.float32(b) == b:  # both are numbers of a float32 model: compared as such
-                moved = float(np.float32(moved))
+            if float(np.float32(a)) == a:  # the number of a float32 model: 0.7 as a baseline means its 0.7
+                moved, b = float(np.float32(moved)), float(np.float32(b))
         return bool((operator.lt if down else operator.gt)(moved, b))
 
     def value_of(self, logs: Any) -> Any:

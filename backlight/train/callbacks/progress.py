@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -24,8 +25,8 @@ class ProgressBar(Callback, Configured):
 
     ``ProgressBar(verbose=None, console=None)``. ``verbose``: 0 shows nothing, 1 a bar on a terminal, 2 one line for
     every epoch, ``"auto"`` is 1 on a terminal and 2 elsewhere (as is 1), ``None`` what ``fit`` was asked for. The bar
-    is drawn at most ten times a second; of epochs that follow each other faster not every one is shown, but the last
-    always is. It works from whatever is reported: every step, the last of several, or the end of an epoch alone.
+    is drawn about ten times a second at most; of epochs that follow each other faster not every one is shown, but the
+    last always is. It works from whatever is reported: every step, the last of several, or the end of an epoch alone.
     ``console`` is the terminal (``rich.console.Console``) to draw on, standard output's by default.
 
     >>> bar = ProgressBar(verbose=2)
@@ -78,7 +79,8 @@ class ProgressBar(Callback, Configured):
             self._shown_on = Console()
         self._face = self._face_of(verbose, self._shown_on)
         self._total, self._epochs, self._first = params.get("steps"), 1, None
-        self._start, self._drawn, self._unseen = _clock(), -INTERVAL, False
+        self._start, self._unseen = _clock(), False
+        self._began = self._drawn = -math.inf
         if first:
             self._begin(0, message(first))
 
@@ -86,9 +88,11 @@ class ProgressBar(Callback, Configured):
         if self._first is None:
             self._first = epoch
         self._epoch, self._title, self._doing = epoch, title, ""
-        self._done, self._logs, self._trained, self._began = 0, {}, None, _clock()
-        if self._face == BAR and self._began - self._drawn >= INTERVAL:
-            self._draw(self._began)
+        now = _clock()
+        slow = now - self._began >= INTERVAL  # this epoch may be one long call: say that it goes on
+        self._done, self._logs, self._trained, self._began = 0, {}, None, now
+        if self._face == BAR and slow:
+            self._draw(now)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Choose how to show things."""
@@ -104,10 +108,11 @@ class ProgressBar(Callback, Configured):
         if not self._fitting:
             self._open("progress_testing")
             return
-        self._trained = _clock() - self._began
-        if self._face == BAR:
+        now = _clock()
+        self._trained = now - self._began
+        if self._live is not None:  # this may be one long call as well
             self._doing = message("progress_validating")
-            self._draw_if_due()
+            self._draw(now)
 
     def on_predict_begin(self, logs: Any = None) -> None:
         """Show that predicting begins."""
@@ -140,7 +145,7 @@ class ProgressBar(Callback, Configured):
         self._logs, self._doing = logs or {}, ""
         self._trained = now - self._began if self._trained is None else self._trained
         self._total = self._total or self._done or None  # a generator's length is known after its first epoch
-        self._done = self._done or self._total or 0
+        self._done = self._total or 0
         if self._face == LINES:
             say(" - ".join([self._title, *self._pieces(now, last=True)]))
         elif self._face == BAR and (self._live is not None or now - self._drawn >= INTERVAL):
@@ -189,9 +194,9 @@ class ProgressBar(Callback, Configured):
             self._draw(now)
 
     def _picture(self, now: float, last: bool = False) -> Any:
-        letter = "━" if (self._shown_on.encoding or "").lower().startswith("utf") else "="
+        letters = "━─" if (self._shown_on.encoding or "").lower().startswith("utf") else "=-"
         width = max(1, self._shown_on.width - 1)
-        return picture(self._title, self._done, self._total, self._pieces(now, last=last), width, letter)
+        return picture(self._title, self._done, self._total, self._pieces(now, last=last), width, letters)
 
     def _draw(self, now: float) -> None:
         self._drawn = now
@@ -236,7 +241,7 @@ class ProgressBar(Callback, Configured):
             pieces.append(duration(now - self._began))
         left = self._left(now)
         if left is not None and not (last and self._face == BAR):  # what stays on the screen has nothing left
-            pieces.append(message("progress_left", time=duration(left)))
+            pieces.append(message("progress_left", time=duration(max(1.0, left))))
         return pieces
 
     def _left(self, now: float) -> float | None:

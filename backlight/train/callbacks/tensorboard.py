@@ -98,9 +98,9 @@ class TensorBoard(Callback, Configured):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """See that files can be written, and write what the model is made of."""
-        ready_folder(self, self.log_dir)
         if self.write_gradients and not callable(self._gradients()):
             raise refuse("callback_gradients", self)
+        ready_folder(self, self.log_dir)
         self._training, self._steps, self._before, self._written = True, 0, 0, 0
         if self.write_graph:
             self._train.add(0, list(self._layers()))

@@ -11,12 +11,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{callback}: {name}={came} makes no sense.\nExpected: {expected}\nWrite instead: {name}={fix}",
         "{callback}：{name}={came} 没有意义。\n应为：{expected}\n改写为：{name}={fix}",
     ),
-    "expected_whole_any": ("a whole number.", "整数。"),
     "expected_whole_from": ("a whole number of at least {low}.", "不小于 {low} 的整数。"),
-    "expected_whole_range": (
-        "a whole number of at least {low} and below {below}.",
-        "不小于 {low} 且小于 {below} 的整数。",
-    ),
     "expected_number_any": ("a number.", "一个数。"),
     "expected_number_from": ("a number of at least {low}.", "不小于 {low} 的数。"),
     "expected_number_range": ("a number of at least {low} and below {below}.", "不小于 {low} 且小于 {below} 的数。"),
