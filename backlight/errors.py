@@ -14,6 +14,7 @@
     ├── ConversionError (TypeError)      a traced value handed to code that wants a plain number or array
     ├── DerivativeError (ValueError)     a user-made derivative with the wrong shape, count or value
     ├── DataError (ValueError)           a data file that is missing or damaged
+    ├── TrainingError (RuntimeError)     a training that cannot go on
     ├── CompileError (TypeError)         a function that cannot be compiled, where strict=True asks for it
     └── RecordError (TypeError)          an incomplete record in a primitive table
 
@@ -49,6 +50,7 @@ __all__ = [
     "RangeError",
     "RecordError",
     "ShapeError",
+    "TrainingError",
     "TrainingWarning",
     "UnsupportedError",
     "language",
@@ -110,6 +112,10 @@ class DerivativeError(BacklightError, ValueError):
 
 class DataError(BacklightError, ValueError):
     """A data file that is missing, damaged or not what its name says."""
+
+
+class TrainingError(BacklightError, RuntimeError):
+    """A training that cannot go on: its loss is NaN or infinite, where that was to be an error."""
 
 
 class CompileError(BacklightError, TypeError):
