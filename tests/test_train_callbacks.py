@@ -418,7 +418,10 @@ def test_csv_replaces_a_file_only_when_there_is_something_to_write(tmp_path: Pat
     log.on_train_begin()
     assert path.read_text() == "precious"
     log.on_epoch_end(0, {"loss": 1.0, "val_loss": 2.0})
-    assert rows_of(path) == [["epoch", "loss", "val_loss"], ["0", "1.0", "2.0"]]  # before training has ended
+    rows = [["epoch", "loss", "val_loss"], ["0", "1.0", "2.0"]]
+    assert rows_of(path) == rows  # before training has ended
+    log.on_epoch_end(1, {"loss": 0.5, "val_loss": 1.0})
+    assert rows_of(path) == [*rows, ["1", "0.5", "1.0"]]
     assert path.stat().st_mode & 0o777 == 0o640
     log.on_train_end()
     assert os.listdir(tmp_path) == ["log.csv"]
