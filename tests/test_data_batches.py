@@ -18,7 +18,7 @@ import backlight
 from backlight import random
 from backlight.data import Batches, ImageFolder, order_of_epoch, train_test_split
 from backlight.data.ahead import ahead
-from backlight.errors import ArgumentError, BacklightError, CallError, ShapeError, TrainingWarning
+from backlight.errors import ArgumentError, BacklightError, CallError, DataError, ShapeError, TrainingWarning
 from backlight.philox import words
 
 X = np.arange(23, dtype=np.float32).reshape(23, 1)
@@ -533,10 +533,10 @@ def test_the_thread_ends_with_a_loop_left_early(end):
 
 
 BAD = {
-    "empty": (lambda: Batches(X[:0], 2), ArgumentError, "empty", "空"),
-    "empty tree": (lambda: Batches({}, 2), ArgumentError, "empty", "空"),
-    "empty stream": (lambda: list(Batches(lambda: iter(()), 2)), ArgumentError, "empty", "空"),
-    "empty ready": (lambda: list(Batches(lambda: iter(()), None)), ArgumentError, "empty", "空"),
+    "empty": (lambda: Batches(X[:0], 2), DataError, "empty", "空"),
+    "empty tree": (lambda: Batches({}, 2), DataError, "empty", "空"),
+    "empty stream": (lambda: list(Batches(lambda: iter(()), 2)), DataError, "empty", "空"),
+    "empty ready": (lambda: list(Batches(lambda: iter(()), None)), DataError, "empty", "空"),
     "larger": (lambda: Batches(X, 24, drop_remainder=True), ArgumentError, "batch_size=23", "batch_size=23"),
     "larger stream": (
         lambda: list(Batches(lambda: iter(X), 24, drop_remainder=True)), ArgumentError, "batch_size=23", "batch_size=23"

@@ -12,7 +12,7 @@ import numpy as np
 from backlight import random
 from backlight.data.ahead import ahead
 from backlight.data.sources import Arrays, Collection, Stream, source_of, stacked
-from backlight.errors import ArgumentError, CallError, TrainingWarning, message
+from backlight.errors import ArgumentError, CallError, DataError, TrainingWarning, message
 from backlight.refusal import warn
 
 __all__ = ["Batches", "key_of", "order_of_epoch"]
@@ -89,9 +89,9 @@ class Batches:
     True
 
     Warns (``TrainingWarning``) of a batch larger than the set, which then is the only batch. Raises ``ShapeError`` for
-    arrays of different lengths, ``ArgumentError`` for an empty set, a batch larger than the set where it would be
-    dropped, data that is none of the above or a state of other batches, ``CallError`` where the length is asked of
-    batches that have none. What ``data`` or ``map`` raises comes out of the loop as it is, ``prefetch`` or not.
+    arrays of different lengths, ``DataError`` for an empty set, ``ArgumentError`` for a batch larger than the set where
+    it would be dropped, data that is none of the above or a state of other batches, ``CallError`` where the length is
+    asked of batches that have none. What ``data`` or ``map`` raises comes out of the loop as it is.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class Batches:
                 found += 1
                 yield item
             if not found:
-                raise ArgumentError(message("batches_empty"))
+                raise DataError(message("batches_empty"))
             return
         found = sum(1 for _ in islice(examples, skip * size))
         while group := list(islice(examples, size)):
@@ -270,7 +270,7 @@ class Batches:
     def _check_size(self, examples: int | None) -> None:
         """Refuses a set that is empty or gives no batch, warns of one that is smaller than a batch."""
         if examples == 0:
-            raise ArgumentError(message("batches_empty"))
+            raise DataError(message("batches_empty"))
         if examples is not None and self._size is not None and self._size > examples:
             text = message("batches_larger", size=self._size, examples=examples)
             if self._drop:
