@@ -100,7 +100,8 @@ def _lift_fixed(opened: Opened) -> None:
         else:
             wanted.add(node)
     fresh = copied(wanted, opened.captured)
-    opened.substitute({node: opened.feed(node, fresh[node], stepped=False) for node in wanted})
+    ordered = sorted(wanted, key=lambda node: node.index)
+    opened.substitute({node: opened.feed(node, fresh[node], stepped=False) for node in ordered})
 
 
 def _lift_stepped(opened: Opened) -> None:
