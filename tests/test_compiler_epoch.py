@@ -383,7 +383,7 @@ def test_ctrl_c_during_the_compilation_changes_nothing() -> None:
 
     epoch, w = Epoch(lambda s, i: (s + 1, None)), np.ones(3)
     epoch(w, STEPS)
-    epoch._step = interrupted
+    epoch._function = interrupted
     with pytest.raises(KeyboardInterrupt):
         epoch(w, np.arange(4))
     assert epoch.finished == 0
