@@ -69,6 +69,30 @@ def attempt(graph: Any, inputs: Any) -> tuple[Any, str]:
         return None, error.reason
 
 
+# -- Integers near the ends of their range -------------------------------------------------------------------------
+
+ENDS = np.iinfo(np.int64)
+
+
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("axis", [None, 0, 1], ids=str)
+@pytest.mark.parametrize("ends", [(ENDS.max,), (ENDS.min,), (ENDS.max, ENDS.max, ENDS.min)], ids=["max", "min", "both"])
+@pytest.mark.parametrize("asked", [None, "int64", "uint8", "float64"])
+def test_a_mean_of_large_integers_is_numpys(asked: Any, ends: Any, axis: Any, name: str) -> None:
+    """Added up in float64, where no sum overflows; in integers only if one asks for them."""
+    x = np.resize(np.array(ends, np.int64), (8, 5))
+    expected = np.asarray(np.mean(x, axis=axis, dtype=asked))
+    graph = graph_of(lambda x: np.mean(x, axis=axis, dtype=asked), [x])
+    with way(name):
+        found = [*compiled(graph, [x]), *map(np.asarray, run(graph, x))]
+    for each in found:
+        assert (each.dtype, each.shape) == (expected.dtype, expected.shape)
+        if expected.dtype.kind == "f":  # to the rounding of the largest number that is added
+            np.testing.assert_allclose(each, expected, rtol=0, atol=2.0**63 * 1e-14)
+        else:
+            np.testing.assert_array_equal(each, expected)
+
+
 # -- Arrays without elements ---------------------------------------------------------------------------------------
 
 
