@@ -93,6 +93,20 @@ def test_a_mean_of_large_integers_is_numpys(asked: Any, ends: Any, axis: Any, na
             np.testing.assert_array_equal(each, expected)
 
 
+@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+def test_the_mean_of_a_window_of_integers_is_numpys(dtype: str, name: str) -> None:
+    x = np.resize(np.array([ENDS.max, ENDS.max, ENDS.max, 5, ENDS.max]).astype(dtype), (2, 1, 4, 6))
+    params = {"size": (2, 3), "strides": (2, 3), "padding": ((0, 0), (0, 0))}
+    expected = x.reshape(2, 1, 2, 2, 2, 3).mean(axis=(3, 5))
+    graph = graph_of(lambda x: REGISTRY.average_pool(x, **params), [x])
+    with way(name):
+        found = [*compiled(graph, [x]), *run(graph, x)]
+    for each in found:
+        assert each.dtype == np.float64
+        np.testing.assert_allclose(each, expected, rtol=1e-14)
+
+
 # -- Arrays without elements ---------------------------------------------------------------------------------------
 
 
