@@ -383,7 +383,7 @@ def test_ctrl_c_during_the_compilation_changes_nothing() -> None:
 
     epoch, w = Epoch(lambda s, i: (s + 1, None)), np.ones(3)
     epoch(w, STEPS)
-    epoch._step = interrupted
+    epoch._function = interrupted
     with pytest.raises(KeyboardInterrupt):
         epoch(w, np.arange(4))
     assert epoch.finished == 0
@@ -392,3 +392,13 @@ def test_ctrl_c_during_the_compilation_changes_nothing() -> None:
 
 def test_what_it_is_called() -> None:
     assert repr(Epoch(step)) == "<epoch of step>"
+
+
+def test_empty_rows_are_steps_too(ways: str) -> None:
+    """A batch of no examples: a sum over nothing is 0, an empty metric stays one, and state may be empty as well."""
+    epoch = Epoch(lambda s, i, x: ((s[0] - np.sum(x[i] @ s[0]), s[1] * 2), (np.sum(s[0]), x[i])))
+    w, none = np.ones(6), np.zeros((0, 2))
+    sums, rows = epoch((w, none), np.zeros((2, 0), int), np.ones((5, 6)))
+    np.testing.assert_array_equal(w, np.ones(6))
+    np.testing.assert_array_equal(sums, [6.0, 6.0])
+    assert (rows.shape, epoch.finished) == ((2, 0, 6), 2)

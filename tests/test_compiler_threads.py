@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
@@ -13,9 +14,12 @@ import time
 import numpy as np
 import pytest
 
+from backlight import value_and_grad
 from backlight.compiler import processor, sync, threads
 from backlight.compiler.build import compile_text
+from backlight.compiler.native import Native
 from backlight.compiler.processor import available_cores, available_threads
+from backlight.compiler.recording import trace_call
 from backlight.compiler.sync import barrier_text, pool_text
 from backlight.compiler.threads import MOST_THREADS, default_threads, launch, set_threads
 from backlight.errors import ArgumentError
@@ -444,3 +448,32 @@ def test_workers_end_when_they_are_told_to(machine):
     threads.shutdown()
     assert not {thread for thread in threading.enumerate() if thread.name == "backlight"} & before
     assert census(machine, 4)[0].sum() == 4
+
+
+# Networks whose steps were measured on one thread and on two, in turn: which was faster in both rounds (see LOG.md).
+FASTER = [
+    ((16, 32, 8), 16, 1),
+    ((32, 64, 10), 32, 1),
+    ((28, 28), 64, 1),
+    ((48, 48, 10), 32, 1),
+    ((96, 64, 10), 64, 2),
+    ((100, 64, 64, 1), 32, 2),
+    ((64, 64, 10), 128, 2),
+]
+
+
+@pytest.mark.parametrize(("sizes", "batch", "faster"), FASTER, ids=str)
+def test_a_second_thread_is_taken_where_it_was_measured_to_help(sizes, batch, faster):
+    weights = [np.ones((m, n), np.float32) for m, n in itertools.pairwise(sizes)]
+
+    def loss(weights, x):
+        for w in weights[:-1]:
+            x = np.maximum(x @ w, 0)
+        return np.mean((x @ weights[-1]) ** 2)
+
+    def step(weights, x):
+        value, gradients = value_and_grad(loss)(weights, x)
+        return [w - np.float32(0.1) * g for w, g in zip(weights, gradients, strict=True)], value
+
+    native = Native(trace_call(step, (weights, np.ones((batch, sizes[0]), np.float32)), {}).graph)
+    assert native.built.best[:2] == [1, faster]

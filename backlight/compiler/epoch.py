@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -10,7 +11,7 @@ from weakref import ref
 
 import numpy as np
 
-from backlight.compiler.native import IndexOutside, Native, address
+from backlight.compiler.native import IndexOutside, Native, Planned, address
 from backlight.compiler.plan import Uncompilable
 from backlight.compiler.recording import Refused, is_data, kind_of, trace_call
 from backlight.errors import (
@@ -35,7 +36,7 @@ __all__ = ["Epoch"]
 TRACES = 2  # how often a loop's body is traced; a third time means that it cannot be one loop
 
 
-class Epoch:
+class Epoch(Planned):
     """``step(state, batch, *data) -> (state, metrics)``, compiled into a loop over the rows of ``batches``.
 
     The arrays of ``state`` (parameters, the optimiser's, a random key) are updated where they are; ``batch`` is one row
@@ -44,7 +45,8 @@ class Epoch:
     arguments is part of the program.
 
     Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, ``state`` is what it was after that step,
-    ``finished`` says how many steps there were, and ``metrics`` holds theirs.
+    ``finished`` says how many steps there were, and ``metrics`` holds theirs. ``plan`` is what it became, as for a
+    function of ``backlight.compile``: ``plan.explain()``, ``plan.llvm()``, ``plan.assembly()``.
 
     >>> import numpy as np
     >>> def step(w, row, x):
@@ -58,7 +60,7 @@ class Epoch:
     """
 
     def __init__(self, step: Callable[..., tuple[Any, Any]], threads: int | None = None) -> None:
-        self._step = step
+        super().__init__(step)
         self._threads = threads
         self._plans: dict[Any, _Plan] = {}
         self._last: _Plan | None = None
@@ -66,7 +68,7 @@ class Epoch:
         self.metrics: Any = None
 
     def __repr__(self) -> str:
-        return f"<epoch of {function_name(self._step)}>"
+        return f"<epoch of {function_name(self._function)}>"
 
     def __call__(self, state: Any, batches: Any, *data: Any) -> Any:
         """Run one epoch: the metrics.
@@ -83,6 +85,7 @@ class Epoch:
             everything, structure = flatten((arguments, {}))
             plan = self._last = self._plan(everything, structure, arguments)
             inputs, places = plan.prepared(everything, structure)
+        self._native = plan.native
         leaves = inputs[: plan.leaves]
         outputs = plan.complete(inputs, places)
         before = plan.copies(leaves)
@@ -99,11 +102,11 @@ class Epoch:
             plan.spare.append(before)
             return self.metrics
         self._repeat(unflatten(plan.form, before), batches, data)
-        raise RangeError(message("epoch_index", function=function_name(self._step)))
+        raise RangeError(message("epoch_index", function=function_name(self._function)))
 
     def _plan(self, everything: list[Any], structure: Structure, arguments: Any) -> _Plan:
         """The plan for arguments like these."""
-        kind = kind_of(self._step, everything, structure)
+        kind = kind_of(self._function, everything, structure)
         if kind not in self._plans:
             form = structure.members[0].members[0]
             _check(everything[: form.leaves], form)
@@ -124,11 +127,11 @@ class Epoch:
         rows, form = flatten(batches)
         with np.errstate(all="ignore"):
             for t in range(len(rows[0])):
-                state, _ = self._step(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
+                state, _ = self._function(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
 
     def _compiled(self, form: Structure, arguments: Sequence[Any]) -> _Plan:
         """The plan for arguments of this kind, the first of which is a state of this form, to be updated in place."""
-        name, calls = function_name(self._step), 0
+        name, calls = function_name(self._function), 0
         _check_batches(arguments[2])
 
         given: Sequence[Any] = ()
@@ -139,7 +142,7 @@ class Epoch:
             if calls > TRACES:
                 raise Refused(message("epoch_unlike"))
             state, steps = carry
-            result = self._step(state, batch, *given)
+            result = self._function(state, batch, *given)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ArgumentError(message("epoch_pair", function=name, came=type(result).__name__))
             read = next((guard for guard in tracing.trace.guards if guard.node.kind != "constant"), None)
@@ -153,6 +156,8 @@ class Epoch:
             given = data
             return scan(body, (state, steps), batches)
 
+        epoch.__name__ = name
+        since = time.perf_counter()
         try:
             traced = trace_call(epoch, arguments, {})
         except Refused as error:
@@ -160,7 +165,8 @@ class Epoch:
         except (ConversionError, UnsupportedError) as error:
             raise CompileError(message("epoch_refused", function=name, reason=error)) from error
         try:
-            native = Native(traced.graph, self._threads, range(form.leaves + 1))
+            donated, own = range(form.leaves + 1), {form.leaves: np.zeros((), np.int64)}
+            native = Native(traced.graph, self._threads, donated, own=own, since=since)
             return _Plan(native, form, traced.form.members[1], traced.captured)
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import inf, prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,28 +25,37 @@ from backlight.compiler.program import TICKS, Program, program, written_out
 from backlight.compiler.threads import default_threads, launch
 from backlight.compiler.unroll import cost
 from backlight.compiler.views import View, contiguous
+from backlight.errors import ArgumentError, message
 from backlight.graph import Graph
+from backlight.lifting import function_name
 from backlight.primitive import REGISTRY
 
 if TYPE_CHECKING:
     from backlight.compiler.report import PlanReport
 
-__all__ = ["IndexOutside", "Native", "address"]
+__all__ = ["WATCHERS", "IndexOutside", "Native", "Planned", "address"]
 
 ALIGN = 64
 MOMENT = 0.02  # seconds for which nobody minds that Ctrl-C waits
 WRITTEN_OUT = 2000  # scalar instructions up to which a graph is written out
+WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 
 
 class Native:
     """The compiled ``graph``: a call takes one plain array per input and gives one new array per output.
 
     ``donated`` inputs may be overwritten: where the graph carries one through a loop, the loop's last value takes its
-    place, and no output is made for it.
+    place, and no output is made for it. ``own`` are the inputs that no caller of the function knows of, with what they
+    start from. Making it began ``since`` (``time.perf_counter()``) if that was before this call, with the tracing.
     """
 
-    def __init__(self, graph: Graph, threads: int | None = None, donated: Sequence[int] = ()) -> None:
+    def __init__(
+        self, graph: Graph, threads: int | None = None, donated: Sequence[int] = (), *,
+        own: Mapping[int, Any] = MappingProxyType({}), since: float | None = None,
+    ) -> None:  # fmt: skip
+        since = time.perf_counter() if since is None else since
         self.graph = graph
+        self.own = own
         self._donated = tuple(donated)
         key = key_of(graph, self._donated, WRITTEN_OUT)
         found = find(key)
@@ -56,7 +66,7 @@ class Native:
             self.built = self._make()
             self.machine = compile_text(self.program.text, ("run",), cached=not key)
             keep(key, self.machine.code, self.built, _name(graph))
-        self.is_kept = found is not None
+        self.is_kept = found is not None  #: whether it came from the disk
         self.threads = self.built.best[min(threads or default_threads(), len(self.built.best)) - 1]
         if threads is not None and self.built.best != [1]:
             self.threads = threads
@@ -70,6 +80,11 @@ class Native:
         self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
         for k, value in enumerate(constants):
             self._table[1 + ends + k] = address(value)
+        self.making = (
+            time.perf_counter() - since
+        )  #: seconds that it took: tracing, and planning and building or loading
+        for watch in WATCHERS:
+            watch(self)
 
     @property
     def in_place(self) -> dict[int, int]:
@@ -186,6 +201,21 @@ class Native:
     def assembly(self) -> str:
         """The machine code of the plan, readable."""
         return self.machine.assembly
+
+
+class Planned:
+    """What has a plan once it was called: a compiled function, an epoch."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._native: Native | None = None
+
+    @property
+    def plan(self) -> Native:
+        """The plan that ran last: ``explain()`` it, or read its ``llvm()`` or ``assembly()``."""
+        if self._native is None:
+            raise ArgumentError(message("compile_no_plan", function=function_name(self._function)))
+        return self._native
 
 
 class IndexOutside(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -95,11 +96,13 @@ def lay_out(plan: Plan) -> int:
     requests += [(size, position, position, plan.groups[position]) for position, size in blocks.items()]
     for size, first, last, owner in sorted(requests, key=lambda request: -request[0]):
         start = 0
-        for a, b, other_first, other_last in sorted(placed):
-            if other_first <= last and first <= other_last and a < start + size and start < b:
+        for a, b, other_first, other_last in placed:
+            if a >= start + size:  # and so do all that follow
+                break
+            if other_first <= last and first <= other_last and start < b:
                 start = b
         stop = start + -(-size // ALIGN) * ALIGN
-        placed.append((start, stop, first, last))
+        insort(placed, (start, stop, first, last))
         if isinstance(owner, Tensor):
             owner.offset = start
         else:

@@ -107,8 +107,6 @@ class _Unroller:
         if isinstance(kernel, Loop):
             write = self.scan if kernel.kind == "scan" else self.while_loop
             return write(node, xs, {k: targets.get((node, k)) for k in read[node]})
-        if prod(node.shape) == 0:
-            return held([], node.shape)
         return KERNELS[type(kernel)](self.scalars, node, kernel, xs)
 
     # -- Loops

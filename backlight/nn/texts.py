@@ -199,4 +199,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         '"channels_last": (examples, rows, columns, channels).',
         '"channels_last"：(样本, 行, 列, 通道)。',
     ),
+    "network_symbols": (
+        "a model is made between symbols, but {came} was given.\n"
+        "Write instead: x = Input(shape), outputs made by calling layers on x, then Model(x, outputs).",
+        "模型由符号之间的计算组成，而给出的是 {came}。\n改写为：x = Input(shape)，对 x 调用层得到输出，再用 Model(x, outputs)。",
+    ),
+    "network_inputs": (
+        "{count} inputs were given for {expected}: {names}.\nExpected: one for each, as a list or a dictionary by name.",
+        "{expected} 个输入（{names}）给出了 {count} 个。\n应为：每个一个，列表或按名称的字典。",
+    ),
+    "network_shape": (
+        "input {name} has the shape {came}.\nExpected: {expected}, where None may be any length.",
+        "输入 {name} 的形状为 {came}。\n应为：{expected}，其中 None 可为任意长度。",
+    ),
 }
