@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from math import inf, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from backlight.compiler.threads import default_threads, launch
 from backlight.compiler.unroll import cost
 from backlight.compiler.views import View, contiguous
 from backlight.graph import Graph
+from backlight.locks import computed
 from backlight.primitive import REGISTRY
 
 if TYPE_CHECKING:
@@ -63,20 +62,14 @@ class Native:
         self._entry = self.machine["run"]
         self._timed: Machine | None = None
         self._seconds = inf  # that the last run took
-        self._lock = threading.Lock()
-        self._arena = np.empty(self.built.arena + ALIGN, np.uint8)
-        ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
-        self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
-        self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
-        for k, value in enumerate(constants):
-            self._table[1 + ends + k] = address(value)
+        self._spare: list[tuple[Any, Any]] = []  # arenas and tables that no call is using
 
     @property
     def in_place(self) -> dict[int, int]:
         """The outputs that stand where an input stood: their numbers, and the inputs'."""
         return self.built.in_place
 
-    @cached_property
+    @computed
     def planned(self) -> tuple[Plan | None, Program, dict[int, int]]:
         """The plan (``None`` where the graph is written out scalar by scalar), its program, and what is in place."""
         check_ends(self.graph)  # before rewriting, which keeps no byte order
@@ -138,16 +131,31 @@ class Native:
     ) -> None:  # fmt: skip
         if places is None:
             places = [address(each) for each in (*inputs, *outputs)]
-        with self._lock:  # the arena belongs to one call at a time
-            self._table[1 : 1 + len(places)] = places  # type: ignore[assignment]
-            if ticks is not None:
-                self._table[len(self._table) - 1] = address(ticks)
-            status = launch(
-                entry, self._table, self.threads, self.built.scratch, interruptible=interruptible,
-                keep=(self, inputs, outputs),
-            )  # fmt: skip
+        try:
+            memory = self._spare.pop()
+        except IndexError:  # all others are in use
+            memory = self._memory()
+        table = memory[1]
+        table[1 : 1 + len(places)] = places
+        if ticks is not None:
+            table[len(table) - 1] = address(ticks)
+        status = launch(
+            entry, table, self.threads, self.built.scratch, interruptible=interruptible,
+            keep=(self, inputs, outputs, memory),
+        )  # fmt: skip
+        self._spare.append(memory)
         if status:
             raise IndexOutside
+
+    def _memory(self) -> tuple[Any, Any]:
+        """What belongs to one call at a time: an arena, and the table of addresses that the program reads."""
+        arena = np.empty(self.built.arena + ALIGN, np.uint8)
+        ends, constants = len(self.graph.inputs) + len(self.graph.outputs), self.built.constants
+        table = (ctypes.c_void_p * (2 + ends + len(constants)))()
+        table[0] = -(-address(arena) // ALIGN) * ALIGN
+        for k, value in enumerate(constants):
+            table[1 + ends + k] = address(value)
+        return arena, table
 
     def timed(self, values: Sequence[Any]) -> Any:
         """Run once, and tell how long each kernel took: seconds for each thread (rows), the first for waiting.

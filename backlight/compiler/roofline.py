@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import threading
 import time
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from backlight.compiler.build import Machine, compile_text, llvm_version
 from backlight.compiler.ir import Function, Module
 from backlight.compiler.processor import Processor, available_cores, processor
 from backlight.compiler.threads import launch
+from backlight.locks import lock
 
 __all__ = ["Peak", "measure", "peak"]
 
@@ -34,7 +34,7 @@ SECONDS = 0.03  # for each of the five figures; as many rounds as go into it
 ROUNDS = 3  # but at least so many
 EACH = 0.55  # what every one of several threads does at least of what one does alone: a full processor's clock is lower
 
-_LOCK = threading.Lock()
+_LOCK = lock()
 
 
 class Peak(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -19,6 +18,7 @@ from backlight.compiler.recording import Refused, Traced, is_data, kind_of, leaf
 from backlight.compiler.threads import MOST_THREADS
 from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, message
 from backlight.lifting import function_name
+from backlight.locks import lock
 from backlight.trace import ROOT, Guard, state, user_frame, user_source
 from backlight.tree import flatten, unflatten
 
@@ -115,7 +115,7 @@ class Compiled:
         self._strict = strict
         self._threads = threads
         self._kinds: dict[Any, tuple[_Variant, ...] | None] = {}  # None: it runs as it is
-        self._lock = threading.RLock()
+        self._lock = lock()
         self._last: Native | None = None
         self._in_a_row = 0
         self._said: set[str] = set()
