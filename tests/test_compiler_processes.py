@@ -1,9 +1,10 @@
-"""Processes: a child forked while other threads are busy goes on by itself."""
+"""Processes: a forked child goes on by itself whatever other threads were doing, and Ctrl-C ends what takes long."""
 
 from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import backlight
+from tests.compiled import WAYS
 
 ROOT = Path(__file__).parent.parent
 
@@ -154,3 +156,87 @@ def test_every_lock_is_one_that_survives_a_fork() -> None:
         text = path.read_text(encoding="utf-8").replace("held_by_forks(threading.RLock())", "")
         found = re.search(r"\b(R?Lock|Condition|Semaphore)\(|@cached_property", text)
         assert path.name == "locks.py" or not found, path
+
+
+# -- Ctrl-C --------------------------------------------------------------------------------------------------------
+
+# A call that was quick says nothing about the next one.
+INTERRUPTED = """
+import signal, sys, threading, time
+import numpy as np
+import backlight
+from backlight.compiler.epoch import Epoch
+from tests.compiled import way
+
+W = np.full((64, 64), 1 / 64)
+
+def add(c):
+    return c[0] + 1, np.sin(c[1]) + 1
+
+def mix(c):
+    return c[0] + 1, np.tanh(c[1] @ W)
+
+def to(n):
+    return lambda x: backlight.while_loop(lambda c: c[0] < n, add, (0 * n, x))[1]
+
+def seconds(call, *args):
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    start = time.perf_counter()
+    try:
+        call(*args)
+    except KeyboardInterrupt:
+        return time.perf_counter() - start
+
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+with way(sys.argv[1]):
+    {body}
+"""
+BODIES = {
+    "while_loop": """
+    f = backlight.compile(lambda n: backlight.while_loop(lambda c: c[0] < n, add, (0 * n, 0.0)), strict=True)
+    f(np.int64(3)), f(np.int64(3))
+    print(seconds(f, np.int64(10**13)) < 1.3, int(f(np.int64(5))[0]))
+""",
+    "a while_loop of matrices": """
+    f = backlight.compile(lambda n: backlight.while_loop(lambda c: c[0] < n, mix, (0 * n, W)), strict=True, threads=2)
+    f(np.int64(3)), f(np.int64(3))
+    print(seconds(f, np.int64(10**13)) < 1.3, int(f(np.int64(5))[0]))
+""",
+    "a scan": """
+    f = backlight.compile(
+        lambda n, x: backlight.scan(lambda c, t: (to(n)(c), c), x, np.arange(500))[0], strict=True
+    )
+    f(np.int64(2), 0.5), f(np.int64(2), 0.5)
+    print(seconds(f, np.int64(300_000), 0.5) < 1.3, 5)
+""",
+    "an epoch": """
+    epoch, state, rows = Epoch(lambda s, i, n: (to(n)(s + i), s)), np.array(0.5), np.arange(500.0)
+    epoch(state, rows, np.int64(2)), epoch(state, rows, np.int64(2))
+    start = state.copy()
+    print(seconds(epoch, state, rows, np.int64(300_000)) < 1.3, end=" ")
+    steps, metrics = epoch.finished, epoch.metrics
+    assert 0 < steps < 500 and metrics.shape == (steps,) and metrics[0] == start
+    epoch(start.copy(), rows[:steps], np.int64(2))
+    epoch(start, rows[:steps], np.int64(300_000))
+    print(5 if start == state else (start, state))
+""",
+    "an epoch with a bad index": """
+    def step(s, i, n, x):
+        return to(n)(s + x[i]), s
+    epoch, state, rows, x = Epoch(step), np.array(0.5), np.arange(500), np.ones(500)
+    epoch(state, rows, np.int64(2), x), epoch(state, rows, np.int64(2), x)
+    start = state.copy()
+    rows[0] = 500
+    try:
+        print(seconds(epoch, state, rows, np.int64(300_000), x), end=" ")
+    except IndexError:
+        print(True, 5 if state == start else (start, state))
+""",
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs signals of POSIX")
+@pytest.mark.parametrize("ways", WAYS)
+@pytest.mark.parametrize("loop", BODIES)
+def test_ctrl_c_ends_a_run_that_takes_much_longer_than_the_last_one(loop: str, ways: str, tmp_path: Path) -> None:
+    assert run(INTERRUPTED.replace("    {body}\n", BODIES[loop]), tmp_path, ways) == "True 5\n"

@@ -43,8 +43,7 @@ def llvm_version() -> str:
 class Machine:
     """Loaded machine code: ``machine["run"]`` is the address of the entry ``run``.
 
-    The code is freed when the last reference goes, so whoever calls an address holds the machine until it returns
-    (``launch`` takes it as ``keep``).
+    The code is freed when the last reference goes, so whoever calls an address holds the machine until it returns.
     """
 
     __slots__ = ("_addresses", "_linked", "_target", "_text", "code")

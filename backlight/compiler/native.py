@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Sequence
-from math import inf, prod
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["IndexOutside", "Native", "address"]
 
 ALIGN = 64
-MOMENT = 0.02  # seconds for which nobody minds that Ctrl-C waits
 WRITTEN_OUT = 2000  # scalar instructions up to which a graph is written out
 
 
@@ -61,7 +60,6 @@ class Native:
             self.threads = threads
         self._entry = self.machine["run"]
         self._timed: Machine | None = None
-        self._seconds = inf  # that the last run took
         self._spare: list[tuple[Any, Any]] = []  # arenas and tables that no call is using
 
     @property
@@ -108,26 +106,16 @@ class Native:
         self.run(inputs, outputs)
         return outputs
 
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        places: list[int] | None = None,
-        *,
-        interruptible: bool = False,
-    ) -> None:
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None) -> None:
         """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
-        Raises like a call. Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is
-        known to be over in a moment is not worth the workers that this takes.
+        Raises like a call. Ctrl-C ends a long run between two steps of its outermost loop.
         """
-        start = time.perf_counter()
-        self._run(self._entry, inputs, outputs, places, interruptible and self._seconds > MOMENT)
-        self._seconds = time.perf_counter() - start
+        self._run(self._entry, inputs, outputs, places)
 
     def _run(
         self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None,
-        interruptible: bool = False, ticks: Any = None,
+        ticks: Any = None,
     ) -> None:  # fmt: skip
         if places is None:
             places = [address(each) for each in (*inputs, *outputs)]
@@ -139,10 +127,7 @@ class Native:
         table[1 : 1 + len(places)] = places
         if ticks is not None:
             table[len(table) - 1] = address(ticks)
-        status = launch(
-            entry, table, self.threads, self.built.scratch, interruptible=interruptible,
-            keep=(self, inputs, outputs, memory),
-        )  # fmt: skip
+        status = launch(entry, table, self.threads, self.built.scratch)
         self._spare.append(memory)
         if status:
             raise IndexOutside

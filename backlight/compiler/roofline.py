@@ -112,16 +112,16 @@ def measure(threads: int, target: Processor | None = None) -> dict[str, Peak]:
         repeats = max(MOVED // each, 1)
         start = -(-buffer.ctypes.data // 64) * 64
         arguments = (ctypes.c_int64 * 3)(start, each // turn, repeats)
-        paces.append(2 * each * threads * repeats / _best(machine, "memory", arguments, threads, keep=buffer))
+        paces.append(2 * each * threads * repeats / _best(machine, "memory", arguments, threads))
     return {dtype: Peak(found, *paces) for dtype, found in flops.items()}
 
 
-def _best(machine: Machine, entry: str, arguments: Any, threads: int, keep: Any = None) -> float:
+def _best(machine: Machine, entry: str, arguments: Any, threads: int) -> float:
     """Seconds of the fastest round."""
     best, rounds, begin = float("inf"), 0, time.perf_counter()
     while rounds < ROUNDS or time.perf_counter() < begin + SECONDS:
         start = time.perf_counter()
-        launch(machine[entry], arguments, threads, keep=(machine, arguments, keep))
+        launch(machine[entry], arguments, threads)
         best = min(best, time.perf_counter() - start)
         rounds += 1
     return best

@@ -260,8 +260,10 @@ def compile(function: Callable[..., Any] | None = None, *, strict: bool = False,
     Where Python reads a computed value (``if loss > 1:``), the way it went is checked in every call, and a new way is
     traced and compiled as well. What cannot be compiled runs as it is, after one ``CompileWarning`` that names the
     operation and the line; ``strict=True`` raises ``CompileError`` instead. ``threads`` is how many threads share the
-    work (the results are the same bits for any number). Several threads may call one compiled function. Inside another
-    transformation, or on Backlight Arrays, the function itself is recorded as ever.
+    work (the results are the same bits for any number). Several threads may call one compiled function. Ctrl-C ends a
+    long call between two steps of a ``scan`` or ``while_loop`` that is not inside another one: ``KeyboardInterrupt`` is
+    raised and nothing has been written into the arguments; all else is computed to the end before it comes. Inside
+    another transformation, or on Backlight Arrays, the function itself is recorded as ever.
 
     >>> import backlight, numpy as np
     >>> step = compile(backlight.value_and_grad(lambda w, x: np.sum(np.tanh(x @ w))))
