@@ -29,6 +29,7 @@ ORDER = [
     "errors",
     "tree",
     "layout",
+    "locks",
     "primitive",
     "infer",
     "source",

@@ -45,8 +45,10 @@ class Epoch(Planned):
     arguments is part of the program.
 
     Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, ``state`` is what it was after that step,
-    ``finished`` says how many steps there were, and ``metrics`` holds theirs. ``plan`` is what it became, as for a
-    function of ``backlight.compile``: ``plan.explain()``, ``plan.llvm()``, ``plan.assembly()``.
+    ``finished`` says how many steps there were, and ``metrics`` holds theirs. So does whatever the handler of
+    another signal raises. Handlers are called between steps, a few times a second, and only in the main thread. A step
+    is never left half done, however long it takes. ``plan`` is what it became, as for a function of
+    ``backlight.compile``: ``plan.explain()``, ``plan.llvm()``, ``plan.assembly()``.
 
     >>> import numpy as np
     >>> def step(w, row, x):
@@ -90,15 +92,15 @@ class Epoch(Planned):
         outputs = plan.complete(inputs, places)
         before = plan.copies(leaves)
         try:
-            plan.native.run(inputs, outputs, places, interruptible=True)
+            plan.native.run(inputs, outputs, places)
+            self._end(leaves, outputs, plan.metrics)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or what another signal's handler raises, in the loop or right behind it
             self._end(leaves, outputs, plan.metrics)
             raise
         else:
-            self._end(leaves, outputs, plan.metrics)
             plan.spare.append(before)
             return self.metrics
         self._repeat(unflatten(plan.form, before), batches, data)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
-from math import inf, prod
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +26,7 @@ from backlight.compiler.views import View, contiguous
 from backlight.errors import ArgumentError, message
 from backlight.graph import Graph
 from backlight.lifting import function_name
+from backlight.locks import computed
 from backlight.primitive import REGISTRY
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["WATCHERS", "IndexOutside", "Native", "Planned", "address"]
 
 ALIGN = 64
-MOMENT = 0.02  # seconds for which nobody minds that Ctrl-C waits
 WRITTEN_OUT = 2000  # scalar instructions up to which a graph is written out
 WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 
@@ -72,14 +70,7 @@ class Native:
             self.threads = threads
         self._entry = self.machine["run"]
         self._timed: Machine | None = None
-        self._seconds = inf  # that the last run took
-        self._lock = threading.Lock()
-        self._arena = np.empty(self.built.arena + ALIGN, np.uint8)
-        ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
-        self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
-        self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
-        for k, value in enumerate(constants):
-            self._table[1 + ends + k] = address(value)
+        self._spare: list[tuple[Any, Any]] = []  # arenas and tables that no call is using
         self.making = (
             time.perf_counter() - since
         )  #: seconds that it took: tracing, and planning and building or loading
@@ -91,7 +82,7 @@ class Native:
         """The outputs that stand where an input stood: their numbers, and the inputs'."""
         return self.built.in_place
 
-    @cached_property
+    @computed
     def planned(self) -> tuple[Plan | None, Program, dict[int, int]]:
         """The plan (``None`` where the graph is written out scalar by scalar), its program, and what is in place."""
         check_ends(self.graph)  # before rewriting, which keeps no byte order
@@ -130,39 +121,41 @@ class Native:
         self.run(inputs, outputs)
         return outputs
 
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        places: list[int] | None = None,
-        *,
-        interruptible: bool = False,
-    ) -> None:
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None) -> None:
         """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
-        Raises like a call. Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is
-        known to be over in a moment is not worth the workers that this takes.
+        Raises like a call. Ctrl-C ends a long run between two steps of its outermost loop.
         """
-        start = time.perf_counter()
-        self._run(self._entry, inputs, outputs, places, interruptible and self._seconds > MOMENT)
-        self._seconds = time.perf_counter() - start
+        self._run(self._entry, inputs, outputs, places)
 
     def _run(
         self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None,
-        interruptible: bool = False, ticks: Any = None,
+        ticks: Any = None,
     ) -> None:  # fmt: skip
         if places is None:
             places = [address(each) for each in (*inputs, *outputs)]
-        with self._lock:  # the arena belongs to one call at a time
-            self._table[1 : 1 + len(places)] = places  # type: ignore[assignment]
-            if ticks is not None:
-                self._table[len(self._table) - 1] = address(ticks)
-            status = launch(
-                entry, self._table, self.threads, self.built.scratch, interruptible=interruptible,
-                keep=(self, inputs, outputs),
-            )  # fmt: skip
+        try:
+            memory = self._spare.pop()
+        except IndexError:  # all others are in use
+            memory = self._memory()
+        table = memory[1]
+        table[1 : 1 + len(places)] = places
+        if ticks is not None:
+            table[len(table) - 1] = address(ticks)
+        status = launch(entry, table, self.threads, self.built.scratch)
+        self._spare.append(memory)
         if status:
             raise IndexOutside
+
+    def _memory(self) -> tuple[Any, Any]:
+        """What belongs to one call at a time: an arena, and the table of addresses that the program reads."""
+        arena = np.empty(self.built.arena + ALIGN, np.uint8)
+        ends, constants = len(self.graph.inputs) + len(self.graph.outputs), self.built.constants
+        table = (ctypes.c_void_p * (2 + ends + len(constants)))()
+        table[0] = -(-address(arena) // ALIGN) * ALIGN
+        for k, value in enumerate(constants):
+            table[1 + ends + k] = address(value)
+        return arena, table
 
     def timed(self, values: Sequence[Any]) -> Any:
         """Run once, and tell how long each kernel took: seconds for each thread (rows), the first for waiting.

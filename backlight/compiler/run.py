@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -19,6 +18,7 @@ from backlight.compiler.recording import Refused, Traced, is_data, kind_of, leaf
 from backlight.compiler.threads import MOST_THREADS
 from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, message
 from backlight.lifting import function_name
+from backlight.locks import lock
 from backlight.refusal import warn
 from backlight.trace import ROOT, Guard, state, user_source
 from backlight.tree import flatten, unflatten
@@ -122,7 +122,7 @@ class Compiled(Planned):
         self._strict = strict
         self._threads = threads
         self._kinds: dict[Any, tuple[_Variant, ...] | None] = {}  # None: it runs as it is
-        self._lock = threading.RLock()
+        self._lock = lock()
         self._in_a_row = 0
         self._said: set[str] = set()
 
@@ -253,8 +253,10 @@ def compile(function: Callable[..., Any] | None = None, *, strict: bool = False,
     Where Python reads a computed value (``if loss > 1:``), the way it went is checked in every call, and a new way is
     traced and compiled as well. What cannot be compiled runs as it is, after one ``CompileWarning`` that names the
     operation and the line; ``strict=True`` raises ``CompileError`` instead. ``threads`` is how many threads share the
-    work (the results are the same bits for any number). Several threads may call one compiled function. Inside another
-    transformation, or on Backlight Arrays, the function itself is recorded as ever.
+    work (the results are the same bits for any number). Several threads may call one compiled function. Ctrl-C ends a
+    long call between two steps of a ``scan`` or ``while_loop`` that is not inside another one: ``KeyboardInterrupt`` is
+    raised and nothing has been written into the arguments; all else is computed to the end before it comes. Inside
+    another transformation, or on Backlight Arrays, the function itself is recorded as ever.
 
     >>> import backlight, numpy as np
     >>> step = compile(backlight.value_and_grad(lambda w, x: np.sum(np.tanh(x @ w))))
