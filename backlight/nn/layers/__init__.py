@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlight.nn.layer import InputSpec, Layer, SeedGenerator
-from backlight.nn.layers import core, operation
+from backlight.nn.layers import convolution, core, merging, operation, pooling, resizing
+from backlight.nn.layers.convolution import *  # noqa: F403
 from backlight.nn.layers.core import *  # noqa: F403 - the names of every family
+from backlight.nn.layers.merging import *  # noqa: F403
 from backlight.nn.layers.operation import *  # noqa: F403
+from backlight.nn.layers.pooling import *  # noqa: F403
+from backlight.nn.layers.resizing import *  # noqa: F403
 from backlight.nn.lookup import Names
 
-FAMILIES = (core, operation)
+FAMILIES = (core, convolution, pooling, resizing, merging, operation)
 
 LAYERS: dict[str, type[Layer]] = {
     name: thing
@@ -25,6 +29,7 @@ NAMES = Names("kind_layer", LAYERS)
 
 __all__ = ["InputSpec", "Layer", "SeedGenerator", "deserialize", "serialize"]
 __all__ += [name for family in FAMILIES for name in family.__all__ if name[0].isupper()]
+__all__ += [name for name in merging.__all__ if name.islower()]
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
