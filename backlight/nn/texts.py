@@ -271,4 +271,27 @@ TEXTS: dict[str, tuple[str, str]] = {
         "second input; axis 0 is that of the examples.",
         "样本数相同，且第一个输入的轴 {first} 与第二个输入的轴 {second} 长度相同；轴 0 是样本轴。",
     ),
+    "expected_range": (
+        "a number from {least} to {most}, or two of them, the smallest and the largest.",
+        "{least} 到 {most} 之间的数，或两个这样的数（最小值和最大值）。",
+    ),
+    "expected_bounds": ("two numbers, the smaller one first, such as (0, 255).", "两个数，较小者在前，例如 (0, 255)。"),
+    "expected_deviation": ("a number of at least 0.", "不小于 0 的数。"),
+    "expected_share_below": ("a number from 0 to 1, but not 1.", "0 到 1 之间的数，但不包括 1。"),
+    "expected_number": ("a number, or one for each channel.", "一个数，或每个通道一个数。"),
+    "expected_axes": (
+        "the number of an axis other than 0, which is that of the examples, or several of them, or None.",
+        "轴的编号（0 是样本轴，不能用），或多个这样的编号，或 None。",
+    ),
+    "expected_both": ("mean and variance, or neither of them.", "mean 和 variance 都给出，或都不给出。"),
+    "expected_broadcast": ("numbers that fit the shape {shape}.", "可广播到形状 {shape} 的数。"),
+    "normalization_given": (
+        "layer {layer} was given its mean and variance, so it has nothing to measure.\n"
+        "Write instead: Normalization() without them, then adapt(data).",
+        "层 {layer} 已给定均值和方差，无需再测量。\n改写为：不带这两个参数的 Normalization()，然后 adapt(data)。",
+    ),
+    "normalization_empty": (
+        "layer {layer} cannot measure mean and variance: the data is empty.\nExpected: at least one example.",
+        "层 {layer} 无法测量均值和方差：数据为空。\n应为：至少一个样本。",
+    ),
 }

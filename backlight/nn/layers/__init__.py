@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlight.nn.layer import InputSpec, Layer, SeedGenerator
-from backlight.nn.layers import convolution, core, merging, operation, pooling, resizing
+from backlight.nn.layers import augmentation, convolution, core, merging, operation, pooling, preprocessing, resizing
+from backlight.nn.layers.augmentation import *  # noqa: F403
 from backlight.nn.layers.convolution import *  # noqa: F403
 from backlight.nn.layers.core import *  # noqa: F403 - the names of every family
 from backlight.nn.layers.merging import *  # noqa: F403
 from backlight.nn.layers.operation import *  # noqa: F403
 from backlight.nn.layers.pooling import *  # noqa: F403
+from backlight.nn.layers.preprocessing import *  # noqa: F403
 from backlight.nn.layers.resizing import *  # noqa: F403
 from backlight.nn.lookup import Names
 
-FAMILIES = (core, convolution, pooling, resizing, merging, operation)
+FAMILIES = (core, convolution, pooling, resizing, merging, augmentation, preprocessing, operation)
 
 LAYERS: dict[str, type[Layer]] = {
     name: thing

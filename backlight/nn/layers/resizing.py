@@ -21,6 +21,7 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "fitted",
     "linear_weights",
 ]
 
@@ -213,3 +214,19 @@ def linear_weights(length: int, wanted: int, dtype: Any) -> np.ndarray[Any, Any]
     places = np.clip((np.arange(wanted) + 0.5) * length / wanted - 0.5, 0, length - 1)
     weights: np.ndarray[Any, Any] = np.maximum(1 - np.abs(places[:, None] - np.arange(length)), 0).astype(dtype)
     return weights
+
+
+def fitted(x: Any, height: int, width: int) -> Any:
+    """Images ``(examples, rows, columns, channels)`` as ``height`` × ``width``.
+
+    The largest part in the middle that has these proportions, then straight lines between its pixels.
+
+    >>> fitted(np.arange(8.0).reshape(1, 2, 4, 1), 1, 1).ravel()
+    array([3.5])
+    """
+    rows, columns = x.shape[1:3]
+    tall, wide = max(min(rows, columns * height // width), 1), max(min(columns, rows * width // height), 1)
+    top, left = (rows - tall) // 2, (columns - wide) // 2
+    part = x[:, top : top + tall, left : left + wide]
+    down, across = linear_weights(tall, height, x.dtype), linear_weights(wide, width, x.dtype)
+    return np.einsum("ih,jw,nhwc->nijc", down, across, part)
