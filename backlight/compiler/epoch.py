@@ -6,7 +6,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
-from weakref import ref
 
 import numpy as np
 
@@ -228,11 +227,15 @@ def _check_next(function: str, old: Any, new: Any) -> None:
 
 
 class _Seen(NamedTuple):
-    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array, without
-    keeping it alive, which one it is, what it looked like and where it stood."""
+    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array what kind of
+    array it was, what it looked like and where it stood.
+
+    That is all that the preparation depends on. So another array that has taken the place of one is as good, and
+    nothing that could be noticed, such as a reference, is kept of any.
+    """
 
     structure: Structure | None
-    arrays: list[Any]
+    kinds: list[type]
     forms: list[Any]
     places: list[int]
 
@@ -240,8 +243,8 @@ class _Seen(NamedTuple):
 class _Plan:
     """The native loop for one kind of arguments, and what a call can keep of the last one's preparation.
 
-    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the very same
-    arrays again and again, so they are looked at once.
+    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the same arrays
+    again and again, so they are looked at once.
     """
 
     def __init__(self, native: Native, form: Structure, metrics: Structure) -> None:
@@ -261,13 +264,13 @@ class _Plan:
         return kept
 
     def as_before(self, arguments: Any) -> tuple[list[Any], list[int]]:
-        """State and data with their places, if they are the very arrays of the last call as they were then; else
-        nothing."""
+        """State and data with their places, if they are where those of the last call were, and look as they did then;
+        else nothing."""
         seen = self._seen  # another thread may put something else there
         given = leaves_of(arguments, seen.structure)
         if (
             given is None
-            or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
+            or [*map(type, given)] != seen.kinds
             or _forms(given) != seen.forms
             or [address(each) for each in given] != seen.places
             or not all(leaf.flags.writeable for leaf in given[: self.leaves])
@@ -287,8 +290,7 @@ class _Plan:
         inputs = leaves + data
         places = [address(each) for each in inputs]
         if len(given) == len(everything) and all(ours is theirs for ours, theirs in zip(inputs, given, strict=True)):
-            references = [ref(each) for each in inputs]
-            self._seen = _Seen(structure.members[0], references, _forms(inputs), places.copy())
+            self._seen = _Seen(structure.members[0], [*map(type, inputs)], _forms(inputs), places.copy())
         return inputs, places
 
     def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
@@ -309,7 +311,7 @@ class _Plan:
 
 
 def _forms(arrays: Sequence[Any]) -> list[Any]:
-    """What can change about an array although it stays the same object."""
+    """How the elements of arrays stand in memory, and what they mean."""
     return [(each.shape, each.dtype, each.strides) for each in arrays]
 
 
