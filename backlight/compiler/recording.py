@@ -15,6 +15,7 @@ from backlight.array import Array, as_array
 from backlight.custom import opened
 from backlight.errors import ArgumentError, message
 from backlight.graph import Graph, Node, Source
+from backlight.interpret import Executor
 from backlight.lifting import argument_names, function_name, labels
 from backlight.primitive import Elementwise, Map, Move
 from backlight.simplify import simplify
@@ -93,7 +94,9 @@ class Traced(NamedTuple):
 
     ``leaves`` are those of the result: the number of an output, whether it is one of NumPy's numbers rather than an
     array; or what is no data, and ``None``. ``written`` are the arguments that the function wrote into, by their
-    number among the inputs; what they hold in the end are outputs, after the ``returned`` ones.
+    number among the inputs; what they hold in the end are outputs, after the ``returned`` ones. ``swapped`` are the
+    dtypes of outputs whose bytes stand in another order than the processor's, as in NumPy: those of arguments like that
+    which were only moved.
     """
 
     graph: Graph
@@ -102,6 +105,7 @@ class Traced(NamedTuple):
     leaves: tuple[tuple[Any, bool | None], ...]
     returned: int
     written: tuple[int, ...]
+    swapped: dict[int, Any]
 
 
 def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Traced:
@@ -130,6 +134,7 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
                 else:
                     raise Refused(message("compile_result", kind=type(member).__name__))
             returned = len(outputs)
+            swapped = _swapped(Graph(inputs, outputs), [leaf for leaf in leaves if is_data(leaf)])
             written = [k for k, handle in enumerate(handles) if handle.node is not inputs[k]]
             outputs = opened([*outputs, *(handles[k].node for k in written)], inputs)
     finally:
@@ -141,7 +146,7 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
     outside = next((node for node in graph.nodes if node.trace is ROOT and node.kind != "constant"), None)
     if outside is not None:
         raise Refused(message("compile_outside", name=outside.name or outside.operation), outside.source)
-    return Traced(graph, guards, form, tuple(described), returned, tuple(written))
+    return Traced(graph, guards, form, tuple(described), returned, tuple(written), swapped)
 
 
 def _lifted(leaf: Any, name: str) -> Array:
@@ -150,6 +155,15 @@ def _lifted(leaf: Any, name: str) -> Array:
         raise Refused(message("compile_kind", name=name, came=came))
     value = np.array(leaf, leaf.dtype.newbyteorder("="))
     return Array(input_node(value if isinstance(leaf, np.ndarray) else value[()], name))
+
+
+def _swapped(graph: Graph, values: Sequence[Any]) -> dict[int, Any]:
+    """The dtypes of outputs that for these inputs do not have the processor's order of bytes."""
+    if all(value.dtype.isnative for value in values):
+        return {}
+    with np.errstate(all="ignore"):
+        dtypes = [np.asarray(output).dtype for output in Executor(graph)(*values)]
+    return {k: dtype for k, dtype in enumerate(dtypes) if not dtype.isnative}
 
 
 def _is_number(node: Node) -> bool:
