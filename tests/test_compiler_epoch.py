@@ -272,6 +272,20 @@ def test_one_epoch_in_several_threads() -> None:
         np.testing.assert_array_equal(state, np.full(3, 250.0 * k))
 
 
+def test_a_call_gives_its_own_metrics_whatever_another_thread_does_meanwhile() -> None:
+    epoch, rows = Epoch(lambda s, i: (s + i, s)), np.ones(3)
+    epoch(np.zeros(()), rows)
+    plan: Any = epoch._last
+
+    class Meanwhile(list[Any]):
+        def append(self, copies: Any) -> None:
+            plan.spare = []
+            np.testing.assert_array_equal(epoch(np.full((), 7.0), rows), [7, 8, 9])
+
+    plan.spare = Meanwhile()
+    np.testing.assert_array_equal(epoch(np.zeros(()), rows), [0, 1, 2])
+
+
 # -- Errors --------------------------------------------------------------------------------------------------------
 
 

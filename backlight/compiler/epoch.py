@@ -88,7 +88,7 @@ class Epoch:
         before = plan.copies(leaves)
         try:
             plan.native.run(inputs, outputs, places)
-            self._end(leaves, outputs, plan.metrics)
+            metrics = self._end(leaves, outputs, plan.metrics)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
@@ -97,7 +97,7 @@ class Epoch:
             raise
         else:
             plan.spare.append(before)
-            return self.metrics
+            return metrics
         self._repeat(unflatten(plan.form, before), batches, data)
         raise RangeError(message("epoch_index", function=function_name(self._step)))
 
@@ -111,13 +111,14 @@ class Epoch:
             self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), *rest))
         return self._plans[kind]
 
-    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
-        """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
-        self.finished = int(outputs[len(leaves)])
-        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
+    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], form: Structure) -> Any:
+        """After the loop: how far it came, and the metrics; what could not be updated in place is copied."""
+        self.finished = finished = int(outputs[len(leaves)])
+        self.metrics = metrics = unflatten(form, [rows[:finished] for rows in outputs[len(leaves) + 1 :]])
         for leaf, new in zip(leaves, outputs, strict=False):
-            if self.finished and new is not leaf:
+            if finished and new is not leaf:
                 leaf[...] = new
+        return metrics
 
     def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
         """The same steps as plain Python, until one of them says what is wrong with an index."""
