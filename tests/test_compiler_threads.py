@@ -213,6 +213,28 @@ def test_without_more_threads_it_runs_on_the_calling_one(machine, monkeypatch):
     assert ran.sum() == ran[0] == told[0] == 1
 
 
+def test_control_c_while_workers_begin_leaves_none_that_nobody_knows(machine, monkeypatch):
+    """Two that look into one mailbox would do a job twice."""
+    start = threading.Thread.start
+
+    def interrupted(self):
+        start(self)
+        raise KeyboardInterrupt
+
+    threads.shutdown()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        census(machine, 4)
+    monkeypatch.undo()
+    assert census(machine, 4)[0].tolist()[:5] == [1, 1, 1, 1, 0]
+    for _ in range(1000):
+        count = sum(thread.name == "backlight" for thread in threading.enumerate())
+        if count == 3:
+            break
+        time.sleep(0.01)
+    assert count == 3
+
+
 def test_the_status_word_comes_back_and_starts_at_nothing(machine):
     text = f"""define void @report{HEAD} {{
   %word = load i64, ptr %arguments

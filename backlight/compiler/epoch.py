@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
-from weakref import ref
 
 import numpy as np
 
@@ -93,7 +92,7 @@ class Epoch(Planned):
         before = plan.copies(leaves)
         try:
             plan.native.run(inputs, outputs, places)
-            self._end(leaves, outputs, plan.metrics)
+            metrics = self._end(leaves, outputs, plan.metrics)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
@@ -102,7 +101,7 @@ class Epoch(Planned):
             raise
         else:
             plan.spare.append(before)
-            return self.metrics
+            return metrics
         self._repeat(unflatten(plan.form, before), batches, data)
         raise RangeError(message("epoch_index", function=function_name(self._function)))
 
@@ -116,13 +115,14 @@ class Epoch(Planned):
             self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), *rest))
         return self._plans[kind]
 
-    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
-        """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
-        self.finished = int(outputs[len(leaves)])
-        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
+    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], form: Structure) -> Any:
+        """After the loop: how far it came, and the metrics; what could not be updated in place is copied."""
+        self.finished = finished = int(outputs[len(leaves)])
+        self.metrics = metrics = unflatten(form, [rows[:finished] for rows in outputs[len(leaves) + 1 :]])
         for leaf, new in zip(leaves, outputs, strict=False):
-            if self.finished and new is not leaf:
+            if finished and new is not leaf:
                 leaf[...] = new
+        return metrics
 
     def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
         """The same steps as plain Python, until one of them says what is wrong with an index."""
@@ -235,11 +235,15 @@ def _check_next(function: str, old: Any, new: Any) -> None:
 
 
 class _Seen(NamedTuple):
-    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array, without
-    keeping it alive, which one it is, what it looked like and where it stood."""
+    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array what kind of
+    array it was, what it looked like and where it stood.
+
+    That is all that the preparation depends on. So another array that has taken the place of one is as good, and
+    nothing that could be noticed, such as a reference, is kept of any.
+    """
 
     structure: Structure | None
-    arrays: list[Any]
+    kinds: list[type]
     forms: list[Any]
     places: list[int]
 
@@ -247,8 +251,8 @@ class _Seen(NamedTuple):
 class _Plan:
     """The native loop for one kind of arguments, and what a call can keep of the last one's preparation.
 
-    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the very same
-    arrays again and again, so they are looked at once.
+    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the same arrays
+    again and again, so they are looked at once.
     """
 
     def __init__(self, native: Native, form: Structure, metrics: Structure, captured: Sequence[Variable] = ()) -> None:
@@ -269,13 +273,13 @@ class _Plan:
         return kept
 
     def as_before(self, arguments: Any) -> tuple[list[Any], list[int]]:
-        """State and data with their places, if they are the very arrays of the last call as they were then; else
-        nothing."""
+        """State and data with their places, if they are where those of the last call were, and look as they did then;
+        else nothing."""
         seen = self._seen  # another thread may put something else there
         given = leaves_of(arguments, seen.structure)
         if (
             given is None
-            or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
+            or [*map(type, given)] != seen.kinds
             or _forms(given) != seen.forms
             or [address(each) for each in given] != seen.places
             or not all(leaf.flags.writeable for leaf in given[: self.leaves])
@@ -298,8 +302,7 @@ class _Plan:
         if len(given) == len(everything) == len(inputs) and all(
             ours is theirs for ours, theirs in zip(inputs, given, strict=True)
         ):
-            references = [ref(each) for each in inputs]
-            self._seen = _Seen(structure.members[0], references, _forms(inputs), places.copy())
+            self._seen = _Seen(structure.members[0], [*map(type, inputs)], _forms(inputs), places.copy())
         return inputs, places
 
     def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
@@ -320,7 +323,7 @@ class _Plan:
 
 
 def _forms(arrays: Sequence[Any]) -> list[Any]:
-    """What can change about an array although it stays the same object."""
+    """How the elements of arrays stand in memory, and what they mean."""
     return [(each.shape, each.dtype, each.strides) for each in arrays]
 
 

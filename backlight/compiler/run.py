@@ -71,10 +71,12 @@ class _Variant(NamedTuple):
             own and any(np.may_share_memory(a, b) for a, b in combinations(data, 2))
         )
 
-    def result(self, outputs: Sequence[Any], data: Sequence[Any]) -> Any:
+    def result(self, outputs: list[Any], data: Sequence[Any]) -> Any:
         """What the function returns, after what it writes into its arguments."""
         traced = self.traced
         after = traced.returned + len(traced.written)
+        for k, dtype in traced.swapped.items():
+            outputs[k] = outputs[k].astype(dtype)
         for k, output in zip(traced.written, outputs[traced.returned :], strict=False):
             data[k][...] = output
         for variable, output in zip(traced.assigned, outputs[after:], strict=False):

@@ -110,8 +110,8 @@ class Team:
         return status
 
     def quit(self) -> None:
-        """Let the workers end."""
-        for number in range(len(self.workers)):
+        """Let the workers end, and whoever may be about to become one."""
+        for number in range(min(len(self.workers) + 1, MOST_THREADS)):
             self.native.tell(self.sync, number, QUIT)
         for worker in self.workers:
             worker.join(1.0)
@@ -141,6 +141,10 @@ def launch(entry: int, arguments: Any, threads: int, scratch_bytes: int = 0) -> 
         if not team.prepare(threads, threads - 1, scratch_bytes):
             threads = 1
             team.prepare(1, 0, scratch_bytes)
+    except BaseException:  # Ctrl-C: perhaps another worker has begun of which the team does not know
+        team.quit()
+        raise
+    try:
         return team.run(entry, arguments, threads)
     finally:
         _idle.append(team)

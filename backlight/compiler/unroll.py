@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from backlight.primitive import REGISTRY, Loop
 __all__ = ["constants", "cost", "emit"]
 
 HELD = 64  # elements of a captured array that are loaded before a loop rather than in it
-OFTEN = 64  # steps without loops of their own between two questions whether to go on: some microseconds together
+OFTEN = 64  # steps, those of inner loops included, between two questions whether to go on: some microseconds
 
 
 def emit(
@@ -188,8 +188,7 @@ class _Unroller:
     def ask(self, sync: Value, steps: Value, *graphs: Graph, leave: str) -> None:
         """Go to ``leave`` if after so many ``steps`` of these graphs the program shall end."""
         b = self.b
-        loops = any(isinstance(kernel_of(node), Loop) for graph in graphs for node in graph.nodes if node.primitive)
-        often = 1 if loops else OFTEN
+        often = 1 << (int(OFTEN / sum(map(_steps, graphs))) or 1).bit_length() - 1
         with b.when((steps & (often - 1)).eq(0)):
             answer, go = b.write("i64", f"call i64 @asked(ptr {sync.text})"), b.new_label("go")
             b.line(f"br i1 {answer.ne(0).text}, label %{leave}, label %{go}")
@@ -216,6 +215,17 @@ class _Unroller:
         if isinstance(x, Memory) and x.size <= HELD:
             self.scalars.elements(x)
         return x
+
+
+def _steps(graph: Graph) -> float:
+    """How many steps a graph takes in all, with those of the loops in it: without end where numbers decide that."""
+    steps = 1.0
+    for node in graph.nodes:
+        if node.primitive is REGISTRY.scan:
+            steps += node.params["layout"].length * _steps(node.params["body"].graph)
+        elif node.primitive is REGISTRY.while_loop:
+            steps = inf
+    return steps
 
 
 def _current(variables: Held) -> Held:
