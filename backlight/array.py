@@ -687,3 +687,4 @@ def refuse_write(target: Array, shape: Any) -> Exception:
 
 HOOK.plain = plain
 HOOK.as_array = as_array
+HOOK.array = Array

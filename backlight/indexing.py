@@ -133,11 +133,11 @@ def _entry(array: Any, entry: Any) -> Any:
     """One member of a key as ``None``, ``...``, a slice, a Python integer, or an array of integers or truth values."""
     if entry is None or entry is Ellipsis or isinstance(entry, slice) or type(entry) is int:
         return entry
-    if isinstance(entry, list) and not isinstance(entry, type(array)):
+    if isinstance(entry, list) and not isinstance(entry, HOOK.array):
         entry = _listed(array, entry)
     elif isinstance(entry, bool | np.bool_):
         entry = np.asarray(entry)
-    if isinstance(entry, np.ndarray | type(array)):
+    if isinstance(entry, np.ndarray | HOOK.array):
         if entry.dtype.kind in "iub":
             return entry
     elif hasattr(entry, "__index__"):
@@ -151,7 +151,7 @@ def _listed(array: Any, entry: list[Any]) -> Any:
         found = HOOK.plain(entry)
     except (TypeError, ValueError):
         raise RangeError(message("index_kind", _where(), operand=describe(array), came=repr(entry))) from None
-    if isinstance(found, type(array)):
+    if isinstance(found, HOOK.array):
         return HOOK.as_array(found)
     return found.astype(np.intp) if found.size == 0 and found.dtype.kind == "f" else found
 
@@ -180,7 +180,7 @@ def _in_range(array: Any, i: int, axis: int) -> int:
 
 def _indices_in_range(array: Any, indices: Any, axis: int) -> Any:
     """Index arrays are checked; plain ones are made non-negative, traced ones stay as the user computed them."""
-    traced = isinstance(indices, type(array))
+    traced = isinstance(indices, HOOK.array)
     if traced and state.postpone:
         return indices  # whoever runs the trace checks
     values = np.asarray(indices.node.value if traced else indices)
@@ -209,7 +209,7 @@ def _mask_terms(array: Any, mask: Any, axis: int) -> list[Term]:
         raise RangeError(
             message("index_mask", _where(), operand=describe(array), came=mask.shape, expected=wanted, axis=axis)
         )
-    if isinstance(mask, type(array)):
+    if isinstance(mask, HOOK.array):
         mask = np.array(mask.tolist(), bool).reshape(mask.shape)
     if mask.ndim == 0:
         return [Term("flag", bool(mask))]
@@ -262,7 +262,7 @@ def read(array: Any, key: Any) -> Any:
     lens = _window(array, terms)
     result = lens.get(array)
     if result is array:
-        result = type(array)(array.node)
+        result = HOOK.array(array.node)
     return result if array.node.is_scalar else result.as_view(array, lens)
 
 
@@ -409,14 +409,14 @@ def written(array: Any, key: Any, value: Any) -> Any:
 
 
 def _is_that_view(value: Any, array: Any, lens: Window) -> bool:
-    return isinstance(value, type(array)) and value._root is not None and value._base is array and value._lens == lens
+    return isinstance(value, HOOK.array) and value._root is not None and value._base is array and value._lens == lens
 
 
 def _stored(array: Any, value: Any) -> Any:
     """``value`` in the dtype of ``array``."""
     dtype = array.dtype
-    found = value if isinstance(value, type(array)) else HOOK.plain(value)
-    traced = isinstance(found, type(array))
+    found = value if isinstance(value, HOOK.array) else HOOK.plain(value)
+    traced = isinstance(found, HOOK.array)
     came = found.dtype if traced or isinstance(found, np.ndarray | np.generic) else np.asarray(found).dtype
     if (came.kind == "c" and dtype.kind != "c") or (traced and came.kind == "f" and dtype.kind in "iub"):
         raise DTypeError(message("write_dtype", _where(), target=describe(array), came=came))
@@ -461,7 +461,7 @@ def _lone_mask(array: Any, key: Any) -> tuple[Any, int] | None:
 
 
 def _is_mask(array: Any, entry: Any) -> bool:
-    return isinstance(entry, np.ndarray | type(array)) and entry.dtype.kind == "b"
+    return isinstance(entry, np.ndarray | HOOK.array) and entry.dtype.kind == "b"
 
 
 def _is_full(entry: Any) -> bool:

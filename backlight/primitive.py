@@ -189,6 +189,7 @@ class _Hook:
     backward: Callable[..., Any]
     plain: Callable[..., Any]
     as_array: Callable[..., Any]
+    array: Any
     flat: Callable[..., Any]
     softmax: Callable[..., Any]
     log_softmax: Callable[..., Any]

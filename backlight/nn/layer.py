@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from backlight.trace import scope, user_source
 from backlight.tree import LEAF, Structure, flatten, tree_map, unflatten
 from backlight.variable import Bindings, Variable
 
-__all__ = ["InputSpec", "Layer", "SeedGenerator", "calling", "current", "plain_config"]
+__all__ = ["InputSpec", "Layer", "Remembered", "SeedGenerator", "calling", "current", "plain_config"]
 
 
 class InputSpec(NamedTuple):
@@ -39,7 +39,18 @@ class InputSpec(NamedTuple):
     axes: Mapping[int, int] = {}
 
 
-class SeedGenerator:
+class Remembered:
+    """A variable that a layer carries from call to call, but that is no weight: no part of ``get_weights``.
+
+    >>> Remembered(Variable(0.0, trainable=False)).state
+    <Variable: float64 () 0.0>
+    """
+
+    def __init__(self, state: Variable) -> None:
+        self.state = state
+
+
+class SeedGenerator(Remembered):
     """Keys for random draws, one after the other: a variable holds the key that the next ones follow from.
 
     >>> a, b = SeedGenerator(7), SeedGenerator(7)
@@ -50,7 +61,7 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str = "seed_generator") -> None:
         self.seed = next_seed() if seed is None else seed
         key = random.key(self.seed)
-        self.state = Variable(key, trainable=False, name=f"{name}/seed_generator_state")
+        super().__init__(Variable(key, trainable=False, name=f"{name}/seed_generator_state"))
 
     def next(self) -> Any:
         """A new key."""
@@ -106,6 +117,8 @@ class Layer:
 
     input_spec: Any = None
     supports_masking = False
+    layer_arguments: ClassVar[tuple[str, ...]] = ()
+    """Which arguments are layers, or lists of them."""
 
     def __init__(
         self,
@@ -173,13 +186,16 @@ class Layer:
         self._losses += loss if isinstance(loss, list | tuple) else [loss]
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Which steps of the output count; those of the input, for a layer that supports masks."""
+        """Which steps of the output count: those of the input, for a layer that supports masks.
+
+        A list tells it of each of several outputs.
+        """
         return previous_mask
 
     # -- What is inside --------------------------------------------------------------------------------------------
 
     def _own(self) -> Iterator[Any]:
-        """Variables, layers and seed generators in the attributes, each once, in the order in which they were set."""
+        """Variables, layers and what is remembered in the attributes, each once, in the order they were set."""
         seen: set[int] = set()
         for name, value in self.__dict__.items():
             if name in _NOT_INSIDE:
@@ -210,7 +226,7 @@ class Layer:
         found: dict[int, Variable] = {}
         for layer in self._flatten_layers():
             for part in layer._own():
-                part = part.state if isinstance(part, SeedGenerator) else part
+                part = part.state if isinstance(part, Remembered) else part
                 if isinstance(part, Variable):
                     found[id(part)] = part
         return list(found.values())
@@ -312,6 +328,7 @@ class Layer:
             mask = self._mask_of(args)
             if mask is not None and "mask" in takes and "mask" not in kwargs and "mask" not in takes[: len(args)]:
                 kwargs["mask"] = mask
+            kwargs |= self._masks_by_name(takes, args, kwargs)
             try:
                 with scope(self.name):
                     self._prepare(args, kwargs)
@@ -347,11 +364,19 @@ class Layer:
         masks = [current.masks.get(x.node) for x in flatten(args[:1])[0] if isinstance(x, Array)]
         return None if not masks or all(each is None for each in masks) else masks[0] if len(masks) == 1 else masks
 
+    def _masks_by_name(self, takes: tuple[str, ...], args: Any, kwargs: Any) -> dict[str, Any]:
+        """For a ``call`` with an argument ``x_mask`` beside ``x``: the mask that came with x, unless one was given."""
+        given = dict(zip(takes, args, strict=False)) | kwargs
+        wanted = [name for name in takes if name.endswith("_mask") and given.get(name) is None]
+        masks = {name: self._mask_of([given.get(name.removesuffix("_mask"))]) for name in wanted}
+        return {name: mask for name, mask in masks.items() if mask is not None and name not in takes[: len(args)]}
+
     def _hand_on(self, args: Any, outputs: Any, mask: Any) -> None:
         new = self.compute_mask(args[0] if args else None, mask) if self.supports_masking else None
-        for output in flatten(outputs)[0] if new is not None else ():
-            if isinstance(output, Array):
-                current.masks[output.node] = new
+        leaves = flatten(outputs)[0] if new is not None else []
+        for output, its in zip(leaves, new if isinstance(new, list) else [new] * len(leaves), strict=True):
+            if isinstance(output, Array) and its is not None:
+                current.masks[output.node] = its
 
     def _prepare(self, args: Any, kwargs: Any) -> None:
         """Build the layer for its first inputs; check the others against what it was built for."""
@@ -480,19 +505,29 @@ class Layer:
         return config
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The layer that ``get_config`` described, without its weights."""
-        return cls(**config)
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """The layer that ``get_config`` described, without its weights; layers inside it are looked up by name."""
+        inside = {name: _layers_of(config[name], custom_objects) for name in cls.layer_arguments if name in config}
+        return cls(**{**config, **inside})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}{'' if self.built else ', not built'}>"
+
+
+def _layers_of(described: Any, custom_objects: Mapping[str, Any] | None) -> Any:
+    """Layers for their descriptions; what is no description is a layer already."""
+    from backlight.nn.layers import deserialize  # the table of all layers, which stand on what stands here
+
+    if isinstance(described, list | tuple):
+        return [_layers_of(each, custom_objects) for each in described]
+    return deserialize(described, custom_objects) if isinstance(described, Mapping) else described
 
 
 _NOT_INSIDE = frozenset({"_losses", "input_spec"})
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, Variable | Layer | SeedGenerator):
+    if isinstance(value, Variable | Layer | Remembered):
         yield value
     elif isinstance(value, list | tuple):
         for member in value:

@@ -6,8 +6,9 @@ A table is an allow-list: a name in a file can only lead to what stands in it, o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any, ClassVar
 
 from backlight.errors import ArgumentError, message
@@ -111,11 +112,13 @@ class Names:
         if not isinstance(name, str) or not isinstance(inside, Mapping):
             raise self.unknown(repr(dict(config)))
         found = self.find(name, custom_objects)
-        return self._made(found, inside) if isinstance(found, type) else found
+        return self._made(found, inside, custom_objects) if isinstance(found, type) else found
 
-    def _made(self, kind: Callable[..., Any], config: Mapping[str, Any]) -> Any:
+    def _made(self, kind: Any, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        make: Any = getattr(kind, "from_config", lambda arguments: kind(**arguments))
+        nested = "custom_objects" in signature(make).parameters
         try:
-            return kind.from_config(config) if hasattr(kind, "from_config") else kind(**config)
+            return make(config, custom_objects=custom_objects) if nested else make(config)
         except TypeError as error:
             here = str(user_source() or "")
             name = getattr(kind, "__name__", str(kind))

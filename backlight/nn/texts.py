@@ -278,7 +278,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "expected_bounds": ("two numbers, the smaller one first, such as (0, 255).", "两个数，较小者在前，例如 (0, 255)。"),
     "expected_deviation": ("a number of at least 0.", "不小于 0 的数。"),
     "expected_share_below": ("a number from 0 to 1, but not 1.", "0 到 1 之间的数，但不包括 1。"),
-    "expected_number": ("a number, or one for each channel.", "一个数，或每个通道一个数。"),
+    "expected_channel_numbers": ("a number, or one for each channel.", "一个数，或每个通道一个数。"),
     "expected_axes": (
         "the number of an axis other than 0, which is that of the examples, or several of them, or None.",
         "轴的编号（0 是样本轴，不能用），或多个这样的编号，或 None。",
@@ -293,5 +293,85 @@ TEXTS: dict[str, tuple[str, str]] = {
     "normalization_empty": (
         "layer {layer} cannot measure mean and variance: the data is empty.\nExpected: at least one example.",
         "层 {layer} 无法测量均值和方差：数据为空。\n应为：至少一个样本。",
+    ),
+    "expected_some_axes": ("a whole number, or a list of them: axes of the input.", "整数或整数列表：输入的轴。"),
+    "expected_one_axis": ("one whole number: an axis of the input.", "一个整数：输入的轴。"),
+    "expected_number": ("a number.", "一个数。"),
+    "expected_groups": (
+        "a whole number of at least 1, or -1 for groups of one channel each.",
+        "至少为 1 的整数；-1 表示每个通道自成一组。",
+    ),
+    "spec_has_axis": ("an input that has axis {axis}", "有第 {axis} 轴的输入"),
+    "layer_groups": (
+        "layer {layer} cannot cut {width} channels into {groups} groups.\n"
+        "Write instead: groups=n with an n that divides {width}.",
+        "层 {layer} 无法把 {width} 个通道分成 {groups} 组。\n改写为：groups=n，其中 n 整除 {width}。",
+    ),
+    "layer_mask": (
+        "layer {layer} got a mask of shape {mask} for an input of shape {shape}.\nExpected: the shape {expected}.",
+        "层 {layer} 的掩码形状为 {mask}，而输入形状为 {shape}。\n应为：形状 {expected}。",
+    ),
+    "position_end": (
+        "layer {layer} has vectors for {length} places, but the sequence reaches to place {end}.\n"
+        "Write instead: sequence_length={end}, or shorter sequences.",
+        "层 {layer} 只有 {length} 个位置的向量，而序列到达第 {end} 个位置。\n"
+        "改写为：sequence_length={end}，或用更短的序列。",
+    ),
+    "expected_cell": (
+        "a cell (LSTMCell, GRUCell, SimpleRNNCell, or a layer of your own with a state_size), or a list of cells.",
+        "一个单元（LSTMCell、GRUCell、SimpleRNNCell，或带 state_size 的自定义层），或单元的列表。",
+    ),
+    "expected_cells": (
+        "a list of cells, each a layer with a state_size.",
+        "单元的列表，每个都是带 state_size 的层。",
+    ),
+    "expected_layer": ("a layer.", "一个层。"),
+    "expected_recurrent": (
+        "a recurrent layer: with go_backwards, return_sequences, return_state and stateful.",
+        "循环层：带有 go_backwards、return_sequences、return_state 和 stateful。",
+    ),
+    "expected_backward": (
+        "a layer that goes the other way (go_backwards) and agrees with the first about return_sequences, "
+        "return_state and stateful.",
+        "方向相反（go_backwards）、且 return_sequences、return_state 和 stateful 与前一层相同的层。",
+    ),
+    "rnn_stateful": (
+        "layer {layer} is stateful, so it needs to know how many examples there are.\n"
+        "Write instead: Input(shape, batch_size=n), or stateful=False.",
+        "层 {layer} 是有状态的，因此需要知道样本个数。\n改写为：Input(shape, batch_size=n)，或 stateful=False。",
+    ),
+    "rnn_state": (
+        "layer {layer} got initial states of the shapes {came}.\nExpected: {expected}.",
+        "层 {layer} 的初始状态形状为 {came}。\n应为：{expected}。",
+    ),
+    "expected_attention_axes": (
+        "None, 1 or -2: attention along the steps of (examples, steps, features).",
+        "None、1 或 -2：沿 (样本, 步, 特征) 的步进行注意力计算。",
+    ),
+    "attention_shapes": (
+        "layer {layer} got a query of shape {query}, a value {value} and a key {key}.\n"
+        "Expected: three axes (examples, steps, features) each, the same examples, and as many keys as values.",
+        "层 {layer} 的 query 形状为 {query}，value 为 {value}，key 为 {key}。\n"
+        "应为：各有三个轴 (样本, 步, 特征)，样本数相同，且 key 与 value 的步数相同。",
+    ),
+    "attention_mask": (
+        "layer {layer} got {name} of shape {came}.\nExpected: the shape {expected}, or fewer leading axes, or 1 in "
+        "some places.",
+        "层 {layer} 的 {name} 形状为 {came}。\n应为：形状 {expected}，或缺少前面的轴，或某些长度为 1。",
+    ),
+    "attention_list": (
+        "layer {layer} takes a list of two or three inputs.\nWrite instead: layer([query, value]), or layer([query, "
+        "value, key]).",
+        "层 {layer} 接受两个或三个输入的列表。\n改写为：layer([query, value])，或 layer([query, value, key])。",
+    ),
+    "transformer_width": (
+        "layer {layer} has {heads} heads, but its input has only {width} numbers a step.\n"
+        "Write instead: num_heads=n with an n up to {width}.",
+        "层 {layer} 有 {heads} 个头，而输入每步只有 {width} 个数。\n改写为：num_heads=n，其中 n 不超过 {width}。",
+    ),
+    "decoder_inputs": (
+        "layer {layer} must be called with encoder_sequence always or never.\n"
+        "Write instead: one TransformerDecoder for each of the two.",
+        "层 {layer} 必须始终给出 encoder_sequence，或始终不给。\n改写为：两种情况各用一个 TransformerDecoder。",
     ),
 }

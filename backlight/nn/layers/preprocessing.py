@@ -35,7 +35,7 @@ class Rescaling(Layer):
         super().__init__(**kwargs)
         for option, value in (("scale", scale), ("offset", offset)):
             if np.asarray(value).dtype.kind not in "fiu":
-                raise option_error(self, option, value, "expected_number")
+                raise option_error(self, option, value, "expected_channel_numbers")
         self.scale, self.offset = scale, offset
 
     def call(self, inputs: Any) -> Any:
