@@ -87,7 +87,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} cannot make the shape {shape}.\nExpected: {expected}",
         "{name} 无法生成形状 {shape}。\n应为：{expected}",
     ),
-    "expected_matrix": ("two axes.", "两个轴。"),
+    "expected_2d": ("two axes.", "两个轴。"),
     "expected_matrix_or_more": ("two axes or more.", "至少两个轴。"),
     "init_option": (
         "{name}: {option}={came!r} makes no sense.\nExpected: {expected}",
@@ -284,7 +284,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "轴的编号（0 是样本轴，不能用），或多个这样的编号，或 None。",
     ),
     "expected_both": ("mean and variance, or neither of them.", "mean 和 variance 都给出，或都不给出。"),
-    "expected_broadcast": ("numbers that fit the shape {shape}.", "可广播到形状 {shape} 的数。"),
+    "expected_fitting": ("numbers that fit the shape {shape}.", "可广播到形状 {shape} 的数。"),
     "normalization_given": (
         "layer {layer} was given its mean and variance, so it has nothing to measure.\n"
         "Write instead: Normalization() without them, then adapt(data).",

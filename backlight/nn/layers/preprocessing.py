@@ -131,7 +131,7 @@ class Normalization(Layer):
                 try:
                     np.broadcast_to(value, self._wide)
                 except ValueError:
-                    raise option_error(self, option, value, "expected_broadcast", shape=self._wide) from None
+                    raise option_error(self, option, value, "expected_fitting", shape=self._wide) from None
 
     def _kept(self, given: Any, name: str) -> Any:
         if given is None:
