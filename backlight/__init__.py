@@ -37,7 +37,7 @@ from backlight.transforms import grad, hessian, hvp, jacobian, jvp, stop_gradien
 from backlight.tree import tree_map
 
 if TYPE_CHECKING:
-    from backlight import random
+    from backlight import keras, random
     from backlight.checking import CheckReport, check
     from backlight.compiler.run import compile
     from backlight.loops import cond, fori_loop, scan, while_loop
@@ -66,6 +66,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "keras",
     "log_softmax",
     "logsumexp",
     "max_pool",
@@ -106,8 +107,8 @@ _LATER = {  # imported when first asked for, so that importing Backlight costs l
 
 
 def __getattr__(name: str) -> Any:
-    if name == "random":
-        return import_module("backlight.random")
+    if name in ("keras", "random"):
+        return import_module(f"backlight.{name}")
     if name not in _LATER:
         raise AttributeError(f"module 'backlight' has no attribute {name!r}")
     found = globals()[name] = getattr(import_module(f"backlight.{_LATER[name]}"), name)

@@ -14,10 +14,12 @@
     ├── ConversionError (TypeError)      a traced value handed to code that wants a plain number or array
     ├── DerivativeError (ValueError)     a user-made derivative with the wrong shape, count or value
     ├── DataError (ValueError)           a data file that is missing or damaged
+    ├── TrainingError (RuntimeError)     a training that cannot go on
     ├── CompileError (TypeError)         a function that cannot be compiled, where strict=True asks for it
     └── RecordError (TypeError)          an incomplete record in a primitive table
 
     CompileWarning (UserWarning)         a function that runs as it is because it cannot be compiled
+    TrainingWarning (UserWarning)        something that is allowed, and probably not what was meant
 
 Each message states where (the user's line), what came, what was expected and what to write instead.
 ``BACKLIGHT_LANG`` (``en`` or ``zh``) chooses the language; without it the locale does.
@@ -48,6 +50,8 @@ __all__ = [
     "RangeError",
     "RecordError",
     "ShapeError",
+    "TrainingError",
+    "TrainingWarning",
     "UnsupportedError",
     "language",
     "message",
@@ -110,12 +114,20 @@ class DataError(BacklightError, ValueError):
     """A data file that is missing, damaged or not what its name says."""
 
 
+class TrainingError(BacklightError, RuntimeError):
+    """A training that cannot go on: its loss is NaN or infinite, where that was to be an error."""
+
+
 class CompileError(BacklightError, TypeError):
     """A function that cannot be compiled, where ``strict=True`` says that it must be."""
 
 
 class CompileWarning(UserWarning):
     """A function runs as it is, because it cannot be compiled, or is traced again and again."""
+
+
+class TrainingWarning(UserWarning):
+    """Something that is allowed, and probably not what was meant."""
 
 
 class RecordError(BacklightError, TypeError):

@@ -8,7 +8,6 @@ the tracing and the arithmetic, not the derivation. The numbers are the same: th
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from backlight.array import Array
 from backlight.differentiate import pull_back, zeros_like
 from backlight.graph import Graph, Node, reachable
 from backlight.interpret import Executor
+from backlight.locks import lock
 from backlight.primitive import Primitive
 from backlight.simplify import simplify
 from backlight.trace import constant
@@ -27,7 +27,7 @@ __all__ = ["gradient_values"]
 
 _MOST = 64  # structures remembered; the least recently used is forgotten first
 _memory: OrderedDict[Any, tuple[Executor, tuple[int, ...]] | None] = OrderedDict()
-_lock = threading.Lock()
+_lock = lock()
 
 
 def gradient_values(output: Node, inputs: Sequence[Node]) -> list[Any]:

@@ -88,10 +88,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Write instead: install the package again, with pip install --force-reinstall backlight.",
         "Backlight 自带的数字数据无法读取：{file}\n原因：{reason}\n请重新安装：pip install --force-reinstall backlight。",
     ),
-    "idx_unreadable": (
-        "{file} cannot be read: {reason}\nExpected: an IDX file, as published or unpacked. Fetch it again.",
-        "无法读取 {file}：{reason}\n应为：IDX 文件（原样或已解压）。请重新下载。",
-    ),
     "idx_magic": (
         "{file} is not an IDX file: it begins with the bytes {head}.\n"
         "Expected: 00 00, then the type (08, 09, 0b, 0c, 0d or 0e), then the number of axes (01 to 08).",
@@ -111,21 +107,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "{file} is longer than its header says: the shape {shape} needs {expected} bytes and more follow. "
         "Fetch it again.",
         "{file} 比文件头声明的更长：形状 {shape} 需要 {expected} 字节，其后还有多余内容。请重新下载。",
-    ),
-    "mnist_split": (
-        'mnist: there is no part named {came}.\nExpected: "train" or "test".',
-        'mnist：没有名为 {came} 的部分。\n应为："train" 或 "test"。',
-    ),
-    "mnist_missing": (
-        "MNIST is not in {folder}. These files are missing:{files}\n"
-        "Put the four published files there (they need not be unpacked), or set BACKLIGHT_DATA to the folder that "
-        "holds mnist/.",
-        "{folder} 中没有 MNIST。缺少以下文件：{files}\n"
-        "请把原始发布的四个文件放到那里（无需解压），或将 BACKLIGHT_DATA 设为包含 mnist/ 的文件夹。",
-    ),
-    "mnist_content": (
-        "{file} does not hold what MNIST holds.\nExpected: {expected}\nCame: {came}",
-        "{file} 的内容不是 MNIST。\n应为：{expected}\n实为：{came}",
     ),
     "expected_broadcast": (
         "equal lengths on every axis, counted from the last, or a length of 1 that can be repeated.",

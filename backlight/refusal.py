@@ -25,10 +25,10 @@ from backlight.errors import (
     message,
 )
 from backlight.primitive import Elementwise, Primitive
-from backlight.trace import is_user_file, user_source, user_variable
+from backlight.trace import is_user_file, user_frame, user_source, user_variable
 from backlight.tree import flatten, unflatten
 
-__all__ = ["call_plainly", "describe", "refuse", "refuse_call"]
+__all__ = ["call_plainly", "describe", "refuse", "refuse_call", "warn"]
 
 
 def describe(x: Any) -> str:
@@ -46,6 +46,16 @@ def describe(x: Any) -> str:
 
 def _quoted(name: str | None) -> str:
     return f"`{name}` " if name else ""
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Say ``text`` at the line where the user's code is now."""
+    frame = user_frame()
+    if frame is None:
+        warnings.warn(text, category, stacklevel=2)
+        return
+    where = (frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
+    warnings.warn_explicit(text, category, *where, frame.f_globals.setdefault("__warningregistry__", {}))
 
 
 def refuse(primitive: Primitive, inputs: tuple[Any, ...], params: dict[str, Any], error: Exception) -> BacklightError:

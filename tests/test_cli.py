@@ -103,6 +103,8 @@ def test_a_terminal_without_the_letters_gets_question_marks():
 
 def test_missing_data_is_said_without_a_traceback(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("BACKLIGHT_DATA", str(tmp_path))
+    monkeypatch.setenv("BACKLIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BACKLIGHT_DOWNLOAD", "off")
     assert main(["demo", "--data", "mnist", "--no-page"]) == 1
     text = capsys.readouterr().err
     assert "train-images-idx3-ubyte.gz" in text

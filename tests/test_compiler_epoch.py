@@ -15,6 +15,7 @@ import pytest
 from backlight import random as draws
 from backlight import tree_map, value_and_grad
 from backlight.compiler.epoch import Epoch
+from backlight.compiler.run import compile
 from backlight.errors import ArgumentError, BacklightError, CompileError, DTypeError, ShapeError
 from tests.compiled import WAYS, way
 
@@ -221,6 +222,39 @@ def test_what_is_trained_on_can_be_let_go() -> None:
     assert gone() is None
 
 
+def test_no_reference_of_any_kind_is_kept() -> None:
+    """An array with weak references to it cannot be resized."""
+    epoch, compiled = Epoch(lambda s, i, x: (s + x[i], None)), compile(lambda s, x: s + x.sum())
+    state, x = np.zeros(2), np.ones((3, 2))
+    for _ in range(2):
+        epoch(state, np.arange(3), x)
+        compiled(state, x)
+    assert weakref.getweakrefcount(state) == weakref.getweakrefcount(x) == 0
+    state.resize(4, refcheck=False)
+    x.resize((5, 4), refcheck=False)
+    epoch(state, np.arange(2), x)
+    np.testing.assert_array_equal(state, [8.0, 8.0, 1.0, 1.0])
+
+
+def test_other_arrays_in_the_same_place_are_as_good() -> None:
+    """What was prepared depends on where the elements are, and what they mean, not on whose they are."""
+    epoch, memory = Epoch(lambda s, i, x: (s + x[i], None)), np.zeros(6)
+    rows = np.zeros(2, np.int64)
+    for _ in range(3):
+        epoch(memory[:2], rows, memory[2:].reshape(2, 2))
+        memory[2:] += 1
+    np.testing.assert_array_equal(memory[:2], [6.0, 6.0])
+    epoch(memory[:2], rows, memory[2:].view(np.int64).reshape(2, 2) * 0 + 1)
+    np.testing.assert_array_equal(memory[:2], [8.0, 8.0])
+    same = memory[:2]
+    same.flags.writeable = False
+    with pytest.raises(ArgumentError, match="read-only"):
+        epoch(same, rows, memory[2:].reshape(2, 2))
+    masked = np.ma.masked_array(memory[:2])
+    with pytest.raises(ArgumentError, match="MaskedArray"):
+        epoch(masked, rows, memory[2:].reshape(2, 2))
+
+
 def test_one_epoch_in_several_threads() -> None:
     epoch = Epoch(lambda s, i, x: (s + x[i], None), threads=1)
     states, data = [np.zeros(3) for _ in range(4)], [np.full(5, float(k)) for k in range(4)]
@@ -236,6 +270,20 @@ def test_one_epoch_in_several_threads() -> None:
         each.join()
     for k, state in enumerate(states):
         np.testing.assert_array_equal(state, np.full(3, 250.0 * k))
+
+
+def test_a_call_gives_its_own_metrics_whatever_another_thread_does_meanwhile() -> None:
+    epoch, rows = Epoch(lambda s, i: (s + i, s)), np.ones(3)
+    epoch(np.zeros(()), rows)
+    plan: Any = epoch._last
+
+    class Meanwhile(list[Any]):
+        def append(self, copies: Any) -> None:
+            plan.spare = []
+            np.testing.assert_array_equal(epoch(np.full((), 7.0), rows), [7, 8, 9])
+
+    plan.spare = Meanwhile()
+    np.testing.assert_array_equal(epoch(np.zeros(()), rows), [0, 1, 2])
 
 
 # -- Errors --------------------------------------------------------------------------------------------------------
@@ -341,6 +389,7 @@ INTERRUPTED = """
 import signal, sys, threading
 import numpy as np
 from backlight.compiler.epoch import Epoch
+from backlight.compiler.run import compile
 from tests.compiled import way
 from tests.test_compiler_epoch import ROWS, X, Y, leaves, small_state, small_step
 
@@ -383,7 +432,7 @@ def test_ctrl_c_during_the_compilation_changes_nothing() -> None:
 
     epoch, w = Epoch(lambda s, i: (s + 1, None)), np.ones(3)
     epoch(w, STEPS)
-    epoch._step = interrupted
+    epoch._function = interrupted
     with pytest.raises(KeyboardInterrupt):
         epoch(w, np.arange(4))
     assert epoch.finished == 0
@@ -392,3 +441,13 @@ def test_ctrl_c_during_the_compilation_changes_nothing() -> None:
 
 def test_what_it_is_called() -> None:
     assert repr(Epoch(step)) == "<epoch of step>"
+
+
+def test_empty_rows_are_steps_too(ways: str) -> None:
+    """A batch of no examples: a sum over nothing is 0, an empty metric stays one, and state may be empty as well."""
+    epoch = Epoch(lambda s, i, x: ((s[0] - np.sum(x[i] @ s[0]), s[1] * 2), (np.sum(s[0]), x[i])))
+    w, none = np.ones(6), np.zeros((0, 2))
+    sums, rows = epoch((w, none), np.zeros((2, 0), int), np.ones((5, 6)))
+    np.testing.assert_array_equal(w, np.ones(6))
+    np.testing.assert_array_equal(sums, [6.0, 6.0])
+    assert (rows.shape, epoch.finished) == ((2, 0, 6), 2)

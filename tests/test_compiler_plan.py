@@ -9,9 +9,11 @@ import pytest
 from compiled import alike, way
 
 import backlight
+from backlight.compiler.lower import plan
 from backlight.compiler.native import Native
-from backlight.compiler.plan import Group
+from backlight.compiler.plan import Group, Plan, Tensor
 from backlight.compiler.recording import trace_call
+from backlight.compiler.views import View, contiguous
 from backlight.errors import RangeError
 
 F = np.float32
@@ -144,6 +146,53 @@ def test_a_long_chain_is_cut_and_no_recursion_breaks() -> None:
         return x
 
     assert 1 <= len(kernels(chain, numbers(64, 8))) <= 20
+
+
+def choices(x: Any) -> Any:
+    for _ in range(40):
+        x = np.where(x > 0, x * F(0.9), x + 1)
+    return x
+
+
+def neighbours(x: Any) -> Any:
+    for _ in range(40):
+        x = (x[1:] + x[:-1]) / 2
+    return x
+
+
+@pytest.mark.parametrize("function", [choices, neighbours])
+def test_values_read_along_very_many_ways_are_planned(function: Any) -> None:
+    assert kernels(function, numbers(200))  # 2 to the power 40 ways lead from the result to the input
+    assert kernels(backlight.grad(lambda x: np.sum(np.tanh(function(x)))), numbers(200))
+
+
+def looked_at(function: Any, monkeypatch: Any) -> int:
+    """At how many groups planning has looked to find one where a mapping can be computed."""
+    count, accepts = 0, Plan._accepts
+
+    def counted(*arguments: Any) -> str:
+        nonlocal count
+        count += 1
+        return accepts(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plan, "_accepts", counted)
+        patch.setattr(Group, "external", None)  # goes through all members: too much for every mapping
+        trace = trace_call(function, [numbers(200)], {}).graph
+        plan(trace, [View(Tensor(200, np.dtype(F), "argument"), 0, contiguous(200))])
+    return count
+
+
+def test_planning_a_long_chain_takes_time_in_proportion_to_its_length(monkeypatch: Any) -> None:
+    def chain(length: int) -> Any:
+        def loss(x: Any) -> Any:
+            for _ in range(length):
+                x = np.sin(x)
+            return np.sum(x)
+
+        return backlight.grad(loss)
+
+    assert looked_at(chain(400), monkeypatch) <= 2.2 * looked_at(chain(200), monkeypatch)
 
 
 def test_behind_a_rectifier_zero_still_wins_against_anything() -> None:

@@ -18,10 +18,11 @@ from test_compiler_records import CASES
 import backlight
 from backlight.cli import main
 from backlight.compiler import report as reports
+from backlight.compiler.epoch import Epoch
 from backlight.compiler.native import Native
 from backlight.compiler.plan import Uncompilable
 from backlight.compiler.report_counts import touched
-from backlight.compiler.report_texts import amount, count
+from backlight.compiler.report_texts import amount, count, duration
 from backlight.compiler.roofline import Peak
 from backlight.compiler.views import View
 from backlight.errors import ArgumentError
@@ -257,6 +258,42 @@ def test_a_loop_on_a_condition_is_counted_once():
 # -- Faces ---------------------------------------------------------------------------------------------------------
 
 
+def test_an_epoch_has_the_faces_of_a_compiled_function():
+    def training(w, row, x):
+        return w - 0.1 * np.mean(np.tanh(x[row] @ w)), np.sum(w)
+
+    arguments = np.ones((30, 20)), np.arange(40).reshape(4, 10), np.ones((40, 30))
+    epoch = Epoch(training, threads=1)
+    with pytest.raises(ArgumentError, match="training has not been called"):
+        epoch.plan
+    epoch(*arguments)
+    assert "define void @run" in epoch.plan.llvm()
+    assert "run:" in epoch.plan.assembly()
+    report = epoch.plan.explain()
+    assert (report.function, report.steps) == ("training", 4)
+    assert report.seconds > 0
+    weights = arguments[0].copy()
+    assert epoch.plan.explain(*arguments).seconds > 0
+    np.testing.assert_array_equal(arguments[0], weights)
+    with pytest.raises(ArgumentError, match=r"float64 \(30, 20\)"):
+        epoch.plan.explain(np.ones((30, 21)), *arguments[1:])
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_how_long_it_took_to_make_and_whether_it_was_on_the_disk(lang, tmp_path, monkeypatch):
+    monkeypatch.setenv("BACKLIGHT_LANG", lang)
+    monkeypatch.setenv("BACKLIGHT_CACHE", str(tmp_path))
+    said = {"en": ("compiled in ", "disk cache in "), "zh": ("编译用时 ", "磁盘缓存取得，用时 ")}[lang]
+    for from_disk in (False, True):
+        compiled = backlight.compile(lambda x: np.exp(x) @ x, threads=1)
+        compiled(floats(20, 20))
+        report = compiled.plan.explain(measure=False)
+        assert report.from_disk is report.data()["from_disk"] is from_disk
+        assert 0 < report.made == report.data()["made"]
+        assert said[from_disk] + duration(report.made) in report.text(160)
+        assert said[not from_disk] not in report.text(160)
+
+
 def test_the_same_numbers_in_text_and_data(plan):
     report = plan.explain()
     data = json.loads(json.dumps(report.data()))
@@ -352,6 +389,24 @@ def test_a_script_is_run_and_its_plans_are_shown(script, capsys):
     assert "double: " in out
     assert "script.py:7" in out
     assert "total = np.sum(np.exp(x) * 2)" in out
+
+
+EPOCH = """
+import numpy as np
+from backlight.compiler.epoch import Epoch
+
+def training(w, row, x):
+    return w - 0.1 * np.mean(np.tanh(x[row] @ w)), np.sum(w)
+
+Epoch(training)(np.ones((30, 20)), np.arange(40).reshape(4, 10), np.ones((40, 30)))
+"""
+
+
+def test_the_epochs_of_a_script_are_shown(script, capsys):
+    assert main(["plan", "--no-time", script(EPOCH)]) == 0
+    out = capsys.readouterr().out
+    assert "training: " in out
+    assert "script.py:6" in out
 
 
 def test_a_script_as_json(script, capsys):

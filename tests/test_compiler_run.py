@@ -123,6 +123,10 @@ SAME: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "misaligned": (fancy, (misaligned(X),)),
     "broadcast": (fancy, (np.broadcast_to(V, (4, 3)),)),
     "byte-swapped": (fancy, (X.astype(">f8"),)),
+    "byte-swapped, moved": (
+        lambda x, n: (x, x.T, x[0], x[0, 0], x.reshape(-1), x[:, ::2], np.flip(n), x + 1, np.stack([n, n]), n.sum()),
+        (X.astype(">f8"), COUNTS.astype(">i4")),
+    ),
     "float32": (lambda x: (x * 2.5, x / 3, x + np.float64(1), x**2, x @ x.T), (X.astype(np.float32),)),
     "integers": (lambda x: (x * 2, x / 3, x + 1.5, x**2, x // 2, x % 3, x.sum(), x.mean()), (COUNTS - 3,)),
     "bytes": (lambda x: (x + np.uint8(250), x.sum(), x << 1), (COUNTS.astype(np.uint8),)),

@@ -179,6 +179,8 @@ def test_mnist_is_read(tmp_path, monkeypatch):
 def test_missing_mnist_names_the_files(tmp_path, monkeypatch, lang):
     monkeypatch.setenv("BACKLIGHT_LANG", lang)
     monkeypatch.setenv("BACKLIGHT_DATA", str(tmp_path))
+    monkeypatch.setenv("BACKLIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BACKLIGHT_DOWNLOAD", "off")
     small_mnist(tmp_path / "mnist")
     (tmp_path / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import string
 from collections.abc import Callable
 from typing import Any
@@ -212,3 +213,15 @@ def test_both_languages_tell_the_same_facts(key: str) -> None:
     assert facts(english) == facts(chinese)
     words = "".join(literal for literal, _, _, _ in string.Formatter().parse(english))
     assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese) or not any(map(str.isalpha, words))
+
+
+def test_no_family_of_messages_takes_the_place_of_anothers() -> None:
+    """All families are entered in one catalogue, so a key must stand for one text."""
+    from pathlib import Path
+
+    package = Path(backlight.__file__).parent
+    found: dict[str, str] = {}
+    for path in (package / "messages.py", *sorted(package.rglob("texts.py"))):
+        for key in re.findall(r'^    "(\w+)": \(', path.read_text(encoding="utf-8"), re.M):
+            assert key not in found, f"{key}: {path} and {found[key]}"
+            found[key] = str(path)

@@ -19,6 +19,7 @@ from backlight.messages import MESSAGES
 from backlight.nn import activations, constraints, initializers, regularizers
 from backlight.nn import texts as nn_texts
 from backlight.train import texts as train_texts
+from backlight.train.callbacks import texts as callback_texts
 
 # -- Activations -----------------------------------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ def test_gradients_of_penalties(made: Any, expected: Any) -> None:
 # -- What is said ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("key", sorted({**nn_texts.TEXTS, **train_texts.TEXTS}))
+@pytest.mark.parametrize("key", sorted({**nn_texts.TEXTS, **train_texts.TEXTS, **callback_texts.TEXTS}))
 def test_both_languages_tell_the_same_facts(key: str) -> None:
     english, chinese = MESSAGES[key]
 

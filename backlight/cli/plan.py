@@ -1,4 +1,4 @@
-"""``backlight plan``: run a script, and show what its compiled functions became."""
+"""``backlight plan``: run a script, and show what its compiled functions and epochs became."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _target(word: str) -> tuple[str, str]:
 @contextmanager
 def _watching() -> Iterator[list[Native]]:
     """Every plan that is made meanwhile, in order."""
-    from backlight.compiler.run import WATCHERS
+    from backlight.compiler.native import WATCHERS
 
     plans: list[Native] = []
     WATCHERS.append(plans.append)

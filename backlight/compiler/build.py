@@ -8,7 +8,6 @@ loaded from the disk the next time.
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import struct
 import sys
@@ -19,7 +18,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from backlight.compiler import cache
-from backlight.compiler.processor import Processor, available_threads, native_llvm, processor
+from backlight.compiler.processor import LLVM, Processor, available_threads, native_llvm, processor
 
 __all__ = ["Machine", "Processor", "compile_text", "llvm_version", "load", "processor"]
 
@@ -33,11 +32,6 @@ _SYMBOL = re.compile(r'@(?:[\w.$-]+|"[^"]*")')
 
 Result = TypeVar("Result")
 
-# Held while LLVM works, and while the process forks: a child must not inherit a lock that nobody will release.
-_BUILDING = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_BUILDING.acquire, after_in_parent=_BUILDING.release, after_in_child=_BUILDING.release)
-
 
 def llvm_version() -> str:
     """The version of the LLVM that is used, and of llvmlite around it."""
@@ -49,8 +43,7 @@ def llvm_version() -> str:
 class Machine:
     """Loaded machine code: ``machine["run"]`` is the address of the entry ``run``.
 
-    The code is freed when the last reference goes, so whoever calls an address holds the machine until it returns
-    (``launch`` takes it as ``keep``).
+    The code is freed when the last reference goes, so whoever calls an address holds the machine until it returns.
     """
 
     __slots__ = ("_addresses", "_linked", "_target", "_text", "code")
@@ -75,7 +68,7 @@ class Machine:
     @property
     def assembly(self) -> str:
         """The machine code, readable."""
-        with _BUILDING:
+        with LLVM:
             return _with_module(self.llvm, self._target, lambda machine, module: str(machine.emit_assembly(module)))
 
 
@@ -106,7 +99,7 @@ def load(
     """Load the ``code`` of another machine, made for this processor; ``text`` is asked for only to be shown."""
     target = target or processor()
     llvm = native_llvm()
-    with _BUILDING:
+    with LLVM:
         # One linker for each machine: letting it go frees everything, which taking code out of a shared one does not.
         windows = sys.platform == "win32"
         machine = _target_machine(target) if windows else None
@@ -177,7 +170,7 @@ def _translate(text: str, target: Processor) -> bytes:
         except BaseException as error:
             done[number] = error
 
-    with _BUILDING:
+    with LLVM:
         workers = [threading.Thread(target=translate, args=(number,)) for number in range(1, len(parts))]
         for worker in workers:
             worker.start()

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Entry", "Listed", "clear", "directory", "entries", "key", "limit", "load", "size", "store", "usable"]
+__all__ = ["Entry", "Listed", "clear", "directory", "entries", "key", "limit", "load", "own", "size", "store", "usable"]
 
 FORMAT = 1
 _MAGIC = b"BACKLIGHT CACHE\n"
@@ -92,7 +92,7 @@ def key(*parts: str | bytes) -> str:
 
 def load(key: str) -> Entry | None:
     """What is stored under ``key``, or ``None``. A damaged entry is removed."""
-    folder = _folder()
+    folder = own()
     if folder is None or not _NAME.fullmatch(key):
         return None
     path = folder / key
@@ -118,7 +118,7 @@ def store(key: str, payload: bytes, metadata: dict[str, Any]) -> bool:
     most = limit()
     if len(words) > _MOST_METADATA or _HEAD.size + len(words) + len(payload) > most:
         return False
-    folder = _folder(create=True)
+    folder = own(create=True)
     if folder is None:
         return False
     temporary = folder / f"{key}.{os.getpid()}.{time.monotonic_ns()}.new"
@@ -139,7 +139,7 @@ def store(key: str, payload: bytes, metadata: dict[str, Any]) -> bool:
 def entries() -> list[Listed]:
     """Every entry, the one used last first."""
     found = []
-    folder = _folder()
+    folder = own()
     for name, size, used in _files(folder):
         try:
             with _opened(Path(folder or "", name)) as file:
@@ -153,13 +153,13 @@ def entries() -> list[Listed]:
 
 def size() -> int:
     """The bytes of all entries together."""
-    return sum(size for _, size, _ in _files(_folder()))
+    return sum(size for _, size, _ in _files(own()))
 
 
 def clear() -> int:
     """Remove every entry; returns how many there were."""
     count = 0
-    folder = _folder()
+    folder = own()
     for name, _, _ in _files(folder):
         with contextlib.suppress(OSError):
             Path(folder or "", name).unlink()
@@ -177,10 +177,11 @@ def _mine(status: os.stat_result) -> bool:
 def usable() -> bool:
     """Whether entries can be read, or there are none yet: false where the folder is not the user's own."""
     folder = directory()
-    return folder is not None and (_folder() is not None or not folder.exists())
+    return folder is not None and (own() is not None or not folder.exists())
 
 
-def _folder(create: bool = False) -> Path | None:
+def own(create: bool = False) -> Path | None:
+    """The folder of the cache if it is there and the user's own; with ``create`` it is made, for nobody else."""
     folder = directory()
     if folder is None:
         return None

@@ -135,12 +135,13 @@ def _ways(
     times = 1 if layout.right_alone else batch
     pack = times * layout.depth * _pack_cost(layout, form.lanes) if form.packed else 0.0
     registers = _registers(width)
+    far = 0.0 if form.tiled or form.dots else _left_far(layout)
     found = []
     for each in sorted(fitting):
         main = (
             _dots_cost(layout, each, form.lanes)
             if form.dots
-            else _tiles_cost(layout, each, form, registers, steps or {})
+            else _tiles_cost(layout, each, form, far, registers, steps or {})
         )
         strips = -(-layout.tiled // each.rows) * -(-each.rows // form.lanes)
         tiling = batch * layout.depth * strips * 4.5 if form.tiled else 0.0
@@ -148,8 +149,13 @@ def _ways(
     return found
 
 
-def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, registers: int, steps: dict[Tile, float]) -> float:
-    """The tiles of one batch index: multiply-adds, or loads where they are more, or waiting for the one before."""
+def _tiles_cost(
+    layout: Layout, tile: Tile, form: Schedule, left_far: float, registers: int, steps: dict[Tile, float]
+) -> float:
+    """The tiles of one batch index: multiply-adds, or loads where they are more, or waiting for the one before.
+
+    ``left_far`` is what a step waits for the left operand.
+    """
     problem = layout.problem
     _, rows, columns, _ = problem.sizes
     down = row_parts_of(layout.tiled, form._replace(tile=tile), len(problem.rows))
@@ -160,7 +166,7 @@ def _tiles_cost(layout: Layout, tile: Tile, form: Schedule, registers: int, step
     crossing = any(stride % form.lanes for stride in strides)  # vectors that lie in two lines of the cache
     total = 0.0
     for height, many in down.sizes:
-        far = 0.0 if form.tiled else _left_conflicts(layout, height) + _left_far(layout)
+        far = 0.0 if form.tiled else _left_conflicts(layout, height) + left_far
         for width, panels in across.sizes:
             size = height * width
             step = steps.get(Tile(height, width)) or max(size, height + width + 1, LATENCY) + 0.1 * width + 0.1
@@ -228,8 +234,8 @@ def _far(layout: Layout, strides: Shape, lines: float) -> float:
             count *= length
             pages *= min(1.0, step / 4096) * length if step * length > 4096 else 1
             common = gcd(common, step // LINE if step % LINE == 0 else 1)
-    wait = 0.0
-    for size, sets, cost in ((processor().l1, 64, 1.0), (processor().l2, 1024, 4.0)):
+    wait, near = 0.0, processor()
+    for size, sets, cost in ((near.l1, 64, 1.0), (near.l2, 1024, 4.0)):
         places = size // (LINE * sets) * (sets // gcd(sets, common or 1))
         wait += cost * min(1.0, max(0.0, 2 * count / places - 1))
     return lines * (wait + (25.0 if pages > PAGES else 0.0))

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["alone", "seconds", "worthwhile"]
 
-# Rates that a core reaches on small things, whose data stand in its caches, and the price of meeting: measured on
-# processors of 2020 to 2024. Only their ratio matters, and that roughly.
+# Rates that a core reaches on small things, whose data stand in its caches, and the price of meeting. Only their ratio
+# matters, and that roughly: it is that of small networks' steps, on one thread and on two in turn. New processors do
+# everything in half of these times.
 OPERATIONS = 30e9
 BYTES = 30e9
 CALL = 10e-9
-MEETING = 0.25e-6  # of two threads at a barrier, with what the other wrote to be fetched; each thread more adds to it
-MORE = 0.05e-6
+MEETING = 1.6e-6  # of two threads at a barrier, with what the other wrote to be fetched and its share not quite half
+MORE = 0.05e-6  # for each further thread
 
 
 def alone(group: Group) -> float:

@@ -93,8 +93,9 @@ def _ratio(before: Node, after: Node) -> float:
     return float(max(1.0, prod(before.shape) / max(1, prod(after.shape))))
 
 
-def cheapest(needed: Iterable[Node], load: Callable[[Node], float], compute: Callable[[Node], float]) -> set[Node]:
-    """Which values to load so that all ``needed`` ones can be had at the least total price; the others are computed.
+def cheapest(needed: Iterable[Node], load: Callable[[Node], float], compute: Callable[[Node], float]) -> list[Node]:
+    """Which values to load, oldest first, so that all ``needed`` ones can be had at the least total price; the others
+    are computed.
 
     Every needed value is loaded, or computed from inputs that are loaded or computed in turn; an infinite price forbids
     it. This is a minimum cut. Each node v is an edge "v is loaded" between "v is had" and "v is computed"; whoever
@@ -133,7 +134,8 @@ def cheapest(needed: Iterable[Node], load: Callable[[Node], float], compute: Cal
             network.edge(computed[node], had[node_in], inf)
             pending.append(node_in)
     reached = network.cut(start, end)
-    return {node for node, at in had.items() if at in reached and computed[node] not in reached}
+    loaded = (node for node, at in had.items() if at in reached and computed[node] not in reached)
+    return sorted(loaded, key=lambda node: node.index)
 
 
 class _Network:

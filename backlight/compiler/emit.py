@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -22,6 +22,7 @@ from backlight.compiler.processor import LINE
 from backlight.compiler.scatter import BAD_INDEX
 from backlight.compiler.strips import pieces_for, share, short
 from backlight.compiler.views import View, contiguous, over, refined, tidy
+from backlight.locks import computed
 
 __all__ = ["Body", "Edge", "RowKernel", "Space"]
 
@@ -482,7 +483,7 @@ class Edge:
         self.column_stride = {v: over(v.digits, lengths)[split] if split < len(lengths) else 0 for v in self.views}
         self.memo: dict[Any, Value] = {}
 
-    @cached_property
+    @computed
     def flat(self) -> Edge | None:
         """The same for results counted through from the first row to the last, where everything they meet stands so."""
         size = prod(self.counts)

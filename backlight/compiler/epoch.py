@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
-from weakref import ref
 
 import numpy as np
 
-from backlight.compiler.native import IndexOutside, Native, address
+from backlight.compiler.native import IndexOutside, Native, Planned, address
 from backlight.compiler.plan import Uncompilable
 from backlight.compiler.recording import Refused, is_data, kind_of, trace_call
 from backlight.errors import (
@@ -35,7 +35,7 @@ __all__ = ["Epoch"]
 TRACES = 2  # how often a loop's body is traced; a third time means that it cannot be one loop
 
 
-class Epoch:
+class Epoch(Planned):
     """``step(state, batch, *data) -> (state, metrics)``, compiled into a loop over the rows of ``batches``.
 
     The arrays of ``state`` (parameters, the optimiser's, a random key) are updated where they are; ``batch`` is one row
@@ -44,7 +44,10 @@ class Epoch:
     arguments is part of the program.
 
     Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, ``state`` is what it was after that step,
-    ``finished`` says how many steps there were, and ``metrics`` holds theirs.
+    ``finished`` says how many steps there were, and ``metrics`` holds theirs. So does whatever the handler of
+    another signal raises. Handlers are called between steps, a few times a second, and only in the main thread. A step
+    is never left half done, however long it takes. ``plan`` is what it became, as for a function of
+    ``backlight.compile``: ``plan.explain()``, ``plan.llvm()``, ``plan.assembly()``.
 
     >>> import numpy as np
     >>> def step(w, row, x):
@@ -58,7 +61,7 @@ class Epoch:
     """
 
     def __init__(self, step: Callable[..., tuple[Any, Any]], threads: int | None = None) -> None:
-        self._step = step
+        super().__init__(step)
         self._threads = threads
         self._plans: dict[Any, _Plan] = {}
         self._last: _Plan | None = None
@@ -66,7 +69,7 @@ class Epoch:
         self.metrics: Any = None
 
     def __repr__(self) -> str:
-        return f"<epoch of {function_name(self._step)}>"
+        return f"<epoch of {function_name(self._function)}>"
 
     def __call__(self, state: Any, batches: Any, *data: Any) -> Any:
         """Run one epoch: the metrics.
@@ -83,27 +86,28 @@ class Epoch:
             everything, structure = flatten((arguments, {}))
             plan = self._last = self._plan(everything, structure, arguments)
             inputs, places = plan.prepared(everything, structure)
+        self._native = plan.native
         leaves = inputs[: plan.leaves]
         outputs = plan.complete(inputs, places)
         before = plan.copies(leaves)
         try:
-            plan.native.run(inputs, outputs, places, interruptible=True)
+            plan.native.run(inputs, outputs, places)
+            metrics = self._end(leaves, outputs, plan.metrics)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
                 leaf[...] = old
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, or what another signal's handler raises, in the loop or right behind it
             self._end(leaves, outputs, plan.metrics)
             raise
         else:
-            self._end(leaves, outputs, plan.metrics)
             plan.spare.append(before)
-            return self.metrics
+            return metrics
         self._repeat(unflatten(plan.form, before), batches, data)
-        raise RangeError(message("epoch_index", function=function_name(self._step)))
+        raise RangeError(message("epoch_index", function=function_name(self._function)))
 
     def _plan(self, everything: list[Any], structure: Structure, arguments: Any) -> _Plan:
         """The plan for arguments like these."""
-        kind = kind_of(self._step, everything, structure)
+        kind = kind_of(self._function, everything, structure)
         if kind not in self._plans:
             form = structure.members[0].members[0]
             _check(everything[: form.leaves], form)
@@ -111,24 +115,25 @@ class Epoch:
             self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), *rest))
         return self._plans[kind]
 
-    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], metrics: Structure) -> None:
-        """After the loop: how far it came, with what metrics; what could not be updated in place is copied."""
-        self.finished = int(outputs[len(leaves)])
-        self.metrics = unflatten(metrics, [rows[: self.finished] for rows in outputs[len(leaves) + 1 :]])
+    def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], form: Structure) -> Any:
+        """After the loop: how far it came, and the metrics; what could not be updated in place is copied."""
+        self.finished = finished = int(outputs[len(leaves)])
+        self.metrics = metrics = unflatten(form, [rows[:finished] for rows in outputs[len(leaves) + 1 :]])
         for leaf, new in zip(leaves, outputs, strict=False):
-            if self.finished and new is not leaf:
+            if finished and new is not leaf:
                 leaf[...] = new
+        return metrics
 
     def _repeat(self, state: Any, batches: Any, data: Sequence[Any]) -> None:
         """The same steps as plain Python, until one of them says what is wrong with an index."""
         rows, form = flatten(batches)
         with np.errstate(all="ignore"):
             for t in range(len(rows[0])):
-                state, _ = self._step(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
+                state, _ = self._function(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
 
     def _compiled(self, form: Structure, arguments: Sequence[Any]) -> _Plan:
         """The plan for arguments of this kind, the first of which is a state of this form, to be updated in place."""
-        name, calls = function_name(self._step), 0
+        name, calls = function_name(self._function), 0
         _check_batches(arguments[2])
 
         given: Sequence[Any] = ()
@@ -139,7 +144,7 @@ class Epoch:
             if calls > TRACES:
                 raise Refused(message("epoch_unlike"))
             state, steps = carry
-            result = self._step(state, batch, *given)
+            result = self._function(state, batch, *given)
             if not isinstance(result, tuple) or len(result) != 2:
                 raise ArgumentError(message("epoch_pair", function=name, came=type(result).__name__))
             read = next((guard for guard in tracing.trace.guards if guard.node.kind != "constant"), None)
@@ -153,6 +158,8 @@ class Epoch:
             given = data
             return scan(body, (state, steps), batches)
 
+        epoch.__name__ = name
+        since = time.perf_counter()
         try:
             traced = trace_call(epoch, arguments, {})
         except Refused as error:
@@ -160,7 +167,8 @@ class Epoch:
         except (ConversionError, UnsupportedError) as error:
             raise CompileError(message("epoch_refused", function=name, reason=error)) from error
         try:
-            native = Native(traced.graph, self._threads, range(form.leaves + 1))
+            donated, own = range(form.leaves + 1), {form.leaves: np.zeros((), np.int64)}
+            native = Native(traced.graph, self._threads, donated, own=own, since=since)
             return _Plan(native, form, traced.form.members[1], traced.captured)
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
@@ -227,11 +235,15 @@ def _check_next(function: str, old: Any, new: Any) -> None:
 
 
 class _Seen(NamedTuple):
-    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array, without
-    keeping it alive, which one it is, what it looked like and where it stood."""
+    """The arguments of a call: how they are nested (``None`` if the loop read copies), and of each array what kind of
+    array it was, what it looked like and where it stood.
+
+    That is all that the preparation depends on. So another array that has taken the place of one is as good, and
+    nothing that could be noticed, such as a reference, is kept of any.
+    """
 
     structure: Structure | None
-    arrays: list[Any]
+    kinds: list[type]
     forms: list[Any]
     places: list[int]
 
@@ -239,8 +251,8 @@ class _Seen(NamedTuple):
 class _Plan:
     """The native loop for one kind of arguments, and what a call can keep of the last one's preparation.
 
-    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the very same
-    arrays again and again, so they are looked at once.
+    Small epochs are over in a few dozen microseconds, and to prepare one takes as long. Training passes the same arrays
+    again and again, so they are looked at once.
     """
 
     def __init__(self, native: Native, form: Structure, metrics: Structure, captured: Sequence[Variable] = ()) -> None:
@@ -261,13 +273,13 @@ class _Plan:
         return kept
 
     def as_before(self, arguments: Any) -> tuple[list[Any], list[int]]:
-        """State and data with their places, if they are the very arrays of the last call as they were then; else
-        nothing."""
+        """State and data with their places, if they are where those of the last call were, and look as they did then;
+        else nothing."""
         seen = self._seen  # another thread may put something else there
         given = leaves_of(arguments, seen.structure)
         if (
             given is None
-            or not all(then() is now for then, now in zip(seen.arrays, given, strict=True))
+            or [*map(type, given)] != seen.kinds
             or _forms(given) != seen.forms
             or [address(each) for each in given] != seen.places
             or not all(leaf.flags.writeable for leaf in given[: self.leaves])
@@ -290,8 +302,7 @@ class _Plan:
         if len(given) == len(everything) == len(inputs) and all(
             ours is theirs for ours, theirs in zip(inputs, given, strict=True)
         ):
-            references = [ref(each) for each in inputs]
-            self._seen = _Seen(structure.members[0], references, _forms(inputs), places.copy())
+            self._seen = _Seen(structure.members[0], [*map(type, inputs)], _forms(inputs), places.copy())
         return inputs, places
 
     def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
@@ -312,7 +323,7 @@ class _Plan:
 
 
 def _forms(arrays: Sequence[Any]) -> list[Any]:
-    """What can change about an array although it stays the same object."""
+    """How the elements of arrays stand in memory, and what they mean."""
     return [(each.shape, each.dtype, each.strides) for each in arrays]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from backlight.compiler import math
 from backlight.compiler.ir import Function, Value, bits, lanes, scalar, vector
 from backlight.compiler.math import exp
+from backlight.compiler.processor import processor
 
 __all__ = [
     "combine",
@@ -86,19 +87,22 @@ def convert(b: Function, x: Value, source: Any, target: Any) -> Value:
 
 
 def _truncated(b: Function, x: Value, target: Any) -> Value:
-    """A floating-point number towards zero. Narrow and unsigned integers wrap round, as on processors of today."""
-    if target.kind == "u" and target.itemsize == 8:
-        top = 2.0**63
-        far = x.ge(top)
-        whole = _saturated(b, far.select(x - top, x), "i64")
-        return far.select(whole ^ -(1 << 63), whole)
-    wide = "i64" if target.itemsize == 8 or (target.kind == "u" and target.itemsize == 4) else "i32"
-    return _saturated(b, x, wide).to_int(register_kind(target))
+    """A floating-point number towards zero. What does not fit becomes what NumPy makes of it on this processor, where
+    signed integers are concerned; large unsigned ones are put together from two halves, as compilers for x86 do it."""
+    kind = "i64" if target.itemsize == 8 else "i32"
+    if target.kind == "i" or target.itemsize < 4:
+        return _nearest(b, x, kind).to_int(register_kind(target))
+    top = 1 << bits(kind) - 1
+    far = x.ge(float(top))
+    whole = _nearest(b, far.select(x - float(top), x), kind)
+    return far.select(whole ^ -top, whole)
 
 
-def _saturated(b: Function, x: Value, kind: str) -> Value:
-    kind = vector(kind, lanes(x.kind))
-    return b.intrinsic("fptosi.sat", x, returns=kind, overload=(kind, x.kind))
+def _nearest(b: Function, x: Value, kind: str) -> Value:
+    """A signed integer; where none fits, the nearest, or on x86 always the smallest."""
+    top, kind = 2.0 ** (bits(kind) - 1), vector(kind, lanes(x.kind))
+    whole = b.intrinsic("fptosi.sat", x, returns=kind, overload=(kind, x.kind))
+    return x.lt(top).select(whole, -int(top)) if processor().triple.startswith("x86") else whole
 
 
 # -- Folds ---------------------------------------------------------------------------------------------------------

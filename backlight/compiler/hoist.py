@@ -1,5 +1,6 @@
 """Graph -> graph: loops whose steps do only what has to be done step by step.
 
+    fill     what has no elements is a constant (``empty.py``)
     recall   what the forward loop computed, the backward loop reads instead of computing it again (``recall.py``)
     before   what is the same in every step is computed once, what depends on the step's row alone for all steps at once
     after    products that only feed rows or sums are taken for all steps at once (``sinking.py``)
@@ -13,6 +14,7 @@ from math import inf
 
 from backlight.compiler.all_steps import at_all_steps, is_batchable
 from backlight.compiler.cut import READ, cheapest, size_of
+from backlight.compiler.empty import filled
 from backlight.compiler.opened import (
     FIXED,
     STEPPED,
@@ -47,7 +49,7 @@ def hoisted(graph: Graph) -> Graph:
     >>> [node.operation for node in hoisted(Graph([x.node, w.node], [last.node]))]
     ['input', 'input', 'constant', 'reshape', 'matmul', 'reshape', 'scan', 'item']
     """
-    return _hoisted(simplify(graph)[0], {})
+    return _hoisted(simplify(filled(graph))[0], {})
 
 
 def _hoisted(graph: Graph, bodies: dict[int, Body]) -> Graph:
@@ -100,7 +102,8 @@ def _lift_fixed(opened: Opened) -> None:
         else:
             wanted.add(node)
     fresh = copied(wanted, opened.captured)
-    opened.substitute({node: opened.feed(node, fresh[node], stepped=False) for node in wanted})
+    ordered = sorted(wanted, key=lambda node: node.index)
+    opened.substitute({node: opened.feed(node, fresh[node], stepped=False) for node in ordered})
 
 
 def _lift_stepped(opened: Opened) -> None:

@@ -189,8 +189,8 @@ def _overwrites(inner: Plan, old: Tensor, new: Tensor) -> bool:
     """Whether ``new`` may be written where ``old`` stands: everybody else must have read ``old`` by then."""
     group = new.group
     assert group is not None
-    readers = [g for g in inner.groups if g is not group and any(v.tensor is old for v in _views(g))]
-    last = max((g.position for g in readers), default=-1)
+    readers = [each for each in inner.reading.get(old, ()) if each is not group]
+    last = max((each.position for each in readers), default=-1)
     if last > group.position and not _delayed(inner, group, last):
         return False
     if any(v.tensor is old for v in group.reads):

@@ -86,8 +86,6 @@ def _lowered(made: Plan, node: Node) -> Any:
     for each in (*node.inputs, node):
         if each.dtype is not None and not compilable(each.dtype):
             raise Uncompilable(node, f"{each.dtype}")
-    if node.shape is not None and prod(node.shape) == 0:
-        return constant(np.zeros(node.shape, node.dtype), node)
     if isinstance(primitive, Elementwise):
         return _map(made, node, primitive.kernel, views)
     kernel = primitive.kernel(*[node_in.shape for node_in in node.inputs], **node.params)
@@ -138,9 +136,6 @@ def _chained(made: Plan, node: Node, views: Sequence[View]) -> tuple[Any, Sequen
 def _reduce(made: Plan, node: Node, kernel: Reduce, views: Sequence[View]) -> View:
     (x,) = node.inputs
     (view,) = views
-    if prod(x.shape) == 0:
-        assert node.primitive is not None
-        return constant(node.primitive.value(np.zeros(x.shape, x.dtype), **node.params), node)
     if kernel.scan or kernel.combine in ("argmax", "argmin"):
         return sweep(made, node, kernel, views)
     rows = _Rows(made, view, x.shape, kernel.axes, node)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
-from collections.abc import Sequence
-from functools import cached_property
-from math import inf, prod
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,28 +23,37 @@ from backlight.compiler.program import TICKS, Program, program, written_out
 from backlight.compiler.threads import default_threads, launch
 from backlight.compiler.unroll import cost
 from backlight.compiler.views import View, contiguous
+from backlight.errors import ArgumentError, message
 from backlight.graph import Graph
+from backlight.lifting import function_name
+from backlight.locks import computed
 from backlight.primitive import REGISTRY
 
 if TYPE_CHECKING:
     from backlight.compiler.report import PlanReport
 
-__all__ = ["IndexOutside", "Native", "address"]
+__all__ = ["WATCHERS", "IndexOutside", "Native", "Planned", "address"]
 
 ALIGN = 64
-MOMENT = 0.02  # seconds for which nobody minds that Ctrl-C waits
 WRITTEN_OUT = 2000  # scalar instructions up to which a graph is written out
+WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 
 
 class Native:
     """The compiled ``graph``: a call takes one plain array per input and gives one new array per output.
 
     ``donated`` inputs may be overwritten: where the graph carries one through a loop, the loop's last value takes its
-    place, and no output is made for it.
+    place, and no output is made for it. ``own`` are the inputs that no caller of the function knows of, with what they
+    start from. Making it began ``since`` (``time.perf_counter()``) if that was before this call, with the tracing.
     """
 
-    def __init__(self, graph: Graph, threads: int | None = None, donated: Sequence[int] = ()) -> None:
+    def __init__(
+        self, graph: Graph, threads: int | None = None, donated: Sequence[int] = (), *,
+        own: Mapping[int, Any] = MappingProxyType({}), since: float | None = None,
+    ) -> None:  # fmt: skip
+        since = time.perf_counter() if since is None else since
         self.graph = graph
+        self.own = own
         self._donated = tuple(donated)
         key = key_of(graph, self._donated, WRITTEN_OUT)
         found = find(key)
@@ -56,27 +64,25 @@ class Native:
             self.built = self._make()
             self.machine = compile_text(self.program.text, ("run",), cached=not key)
             keep(key, self.machine.code, self.built, _name(graph))
-        self.is_kept = found is not None
+        self.is_kept = found is not None  #: whether it came from the disk
         self.threads = self.built.best[min(threads or default_threads(), len(self.built.best)) - 1]
         if threads is not None and self.built.best != [1]:
             self.threads = threads
         self._entry = self.machine["run"]
         self._timed: Machine | None = None
-        self._seconds = inf  # that the last run took
-        self._lock = threading.Lock()
-        self._arena = np.empty(self.built.arena + ALIGN, np.uint8)
-        ends, constants = len(graph.inputs) + len(graph.outputs), self.built.constants
-        self._table = (ctypes.c_void_p * (2 + ends + len(constants)))()
-        self._table[0] = -(-address(self._arena) // ALIGN) * ALIGN
-        for k, value in enumerate(constants):
-            self._table[1 + ends + k] = address(value)
+        self._spare: list[tuple[Any, Any]] = []  # arenas and tables that no call is using
+        self.making = (
+            time.perf_counter() - since
+        )  #: seconds that it took: tracing, and planning and building or loading
+        for watch in WATCHERS:
+            watch(self)
 
     @property
     def in_place(self) -> dict[int, int]:
         """The outputs that stand where an input stood: their numbers, and the inputs'."""
         return self.built.in_place
 
-    @cached_property
+    @computed
     def planned(self) -> tuple[Plan | None, Program, dict[int, int]]:
         """The plan (``None`` where the graph is written out scalar by scalar), its program, and what is in place."""
         check_ends(self.graph)  # before rewriting, which keeps no byte order
@@ -115,39 +121,41 @@ class Native:
         self.run(inputs, outputs)
         return outputs
 
-    def run(
-        self,
-        inputs: Sequence[Any],
-        outputs: Sequence[Any],
-        places: list[int] | None = None,
-        *,
-        interruptible: bool = False,
-    ) -> None:
+    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None) -> None:
         """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
-        Raises like a call. Ctrl-C ends an ``interruptible`` run between two steps of its outermost loop; one that is
-        known to be over in a moment is not worth the workers that this takes.
+        Raises like a call. Ctrl-C ends a long run between two steps of its outermost loop.
         """
-        start = time.perf_counter()
-        self._run(self._entry, inputs, outputs, places, interruptible and self._seconds > MOMENT)
-        self._seconds = time.perf_counter() - start
+        self._run(self._entry, inputs, outputs, places)
 
     def _run(
         self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None,
-        interruptible: bool = False, ticks: Any = None,
+        ticks: Any = None,
     ) -> None:  # fmt: skip
         if places is None:
             places = [address(each) for each in (*inputs, *outputs)]
-        with self._lock:  # the arena belongs to one call at a time
-            self._table[1 : 1 + len(places)] = places  # type: ignore[assignment]
-            if ticks is not None:
-                self._table[len(self._table) - 1] = address(ticks)
-            status = launch(
-                entry, self._table, self.threads, self.built.scratch, interruptible=interruptible,
-                keep=(self, inputs, outputs),
-            )  # fmt: skip
+        try:
+            memory = self._spare.pop()
+        except IndexError:  # all others are in use
+            memory = self._memory()
+        table = memory[1]
+        table[1 : 1 + len(places)] = places
+        if ticks is not None:
+            table[len(table) - 1] = address(ticks)
+        status = launch(entry, table, self.threads, self.built.scratch)
+        self._spare.append(memory)
         if status:
             raise IndexOutside
+
+    def _memory(self) -> tuple[Any, Any]:
+        """What belongs to one call at a time: an arena, and the table of addresses that the program reads."""
+        arena = np.empty(self.built.arena + ALIGN, np.uint8)
+        ends, constants = len(self.graph.inputs) + len(self.graph.outputs), self.built.constants
+        table = (ctypes.c_void_p * (2 + ends + len(constants)))()
+        table[0] = -(-address(arena) // ALIGN) * ALIGN
+        for k, value in enumerate(constants):
+            table[1 + ends + k] = address(value)
+        return arena, table
 
     def timed(self, values: Sequence[Any]) -> Any:
         """Run once, and tell how long each kernel took: seconds for each thread (rows), the first for waiting.
@@ -186,6 +194,21 @@ class Native:
     def assembly(self) -> str:
         """The machine code of the plan, readable."""
         return self.machine.assembly
+
+
+class Planned:
+    """What has a plan once it was called: a compiled function, an epoch."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._native: Native | None = None
+
+    @property
+    def plan(self) -> Native:
+        """The plan that ran last: ``explain()`` it, or read its ``llvm()`` or ``assembly()``."""
+        if self._native is None:
+            raise ArgumentError(message("compile_no_plan", function=function_name(self._function)))
+        return self._native
 
 
 class IndexOutside(Exception):

@@ -129,10 +129,11 @@ def pool(made: Plan, node: Node, kernel: Window, views: Sequence[View]) -> View:
     if kernel.combine == "argmax":
         core = Pooling.of(kernel, x.shape, node.shape, x.dtype, np.dtype(np.int64))
         return _pooled(made, core, views[0], node)[1]
-    asks = next((each for each in made.reading(x) if _asks(each, node)), None)
+    asks = next((each for each in made.readers_of(x) if _asks(each, node)), None)
     if kernel.combine == "mean" or asks is None:
-        return _pooled(made, Pooling.of(kernel, x.shape, node.shape, x.dtype), views[0], node)[0]
-    taps = all(unpooled(each) is asks for each in made.reading(asks))
+        view = views[0] if x.dtype == node.dtype else made.map("x0", views, node.dtype, views[0].size, node)
+        return _pooled(made, Pooling.of(kernel, x.shape, node.shape, node.dtype), view, node)[0]
+    taps = all(unpooled(each) is asks for each in made.readers_of(asks))
     told = tap_dtype(kernel.size, processor().width) if taps else np.dtype(np.int64)
     y, made.values[asks] = _pooled(made, Pooling.of(kernel, x.shape, node.shape, x.dtype, told), views[0], node)
     return y

@@ -7,7 +7,7 @@ starts a kernel of its own. A value gets memory only if another kernel, or the c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -111,6 +111,8 @@ class Group:
     space: tuple[int, int, int] | None = None
     schedule: Any = None  # how a product is computed, once that is chosen
     price: float = 0.0  # of the members, for one element
+    read: dict[Tensor, None] = field(default_factory=dict)  # what members read from memory …
+    digits: dict[Digits, None] = field(default_factory=dict)  # … and where those that run through all elements do
 
     def external(self) -> list[View]:
         """The views that members read from memory."""
@@ -137,19 +139,25 @@ class Plan:
     captured: set[Tensor] = field(default_factory=set)  # what is the same in all of many steps
     known: dict[Any, View] = field(default_factory=dict)  # what was computed before: by what it is made of
     waiting: dict[Tensor, int] = field(default_factory=dict)  # how long the chain is at whose end a value waits
+    reading: dict[Tensor, list[Group]] = field(default_factory=dict)  # the groups that read a tensor from memory
+    single: list[Group] = field(default_factory=list)  # the groups of one element
 
-    def reading(self, node: Node) -> list[Node]:
+    def readers_of(self, node: Node) -> list[Node]:
         """The nodes that read ``node``; those that only give it another shape are looked through. An output of the
         graph counts as read by itself."""
         found = [node] if node in self.ends else []
         for each, _ in self.readers.get(node, ()):
-            found += self.reading(each) if each.primitive is REGISTRY.reshape else [each]
+            found += self.readers_of(each) if each.primitive is REGISTRY.reshape else [each]
         return found
 
     # -- Order
 
     def insert(self, group: Group, after: int | None = None) -> Group:
         """Add ``group`` behind position ``after``, or at the end."""
+        if group.size == 1:
+            self.single.append(group)
+        for view in group.reads:
+            self.reading.setdefault(view.tensor, []).append(group)
         place = len(self.groups) if after is None else after + 1
         self.groups.insert(place, group)
         for position in range(place, len(self.groups)):
@@ -159,18 +167,25 @@ class Plan:
     def ready(self, views: Sequence[View]) -> int:
         """The position of the last group of this plan that has to run before ``views`` can be read."""
         last = -1
-        for view in views:
-            tensor = view.tensor
+        pending = [view.tensor for view in views]
+        seen = set(pending)  # a value that waits may be read along very many ways
+        while pending:
+            tensor = pending.pop()
             if self.made_here(tensor):
                 last = max(last, tensor.group.position)
             elif self.is_waiting(tensor):
-                last = max(last, self.ready(tensor.member.inputs))
+                further = {view.tensor for view in tensor.member.inputs} - seen
+                seen |= further
+                pending += further
         return last
 
     def made_here(self, tensor: Tensor) -> bool:
         """Whether a group of this plan makes ``tensor``."""
-        group = tensor.group
-        return group is not None and group.position < len(self.groups) and self.groups[group.position] is group
+        return tensor.group is not None and self._holds(tensor.group)
+
+    def _holds(self, group: Group) -> bool:
+        """Whether ``group`` belongs to this plan."""
+        return group.position < len(self.groups) and self.groups[group.position] is group
 
     # -- Elementwise
 
@@ -266,15 +281,26 @@ class Plan:
             level = self._accepts(self.groups[at], inputs, size)
             if level:
                 return self.groups[at], level
-        tensors = {v.tensor for v in inputs if not v.is_scalar}
-        for group in self.groups[at + 1 :]:
-            if group.kind != "loops" or group.size != size:
-                continue
-            if size == 1 or any(v.tensor in tensors for v in group.external()):
+        near = self.single if size == 1 else self._reading_any(v.tensor for v in inputs if not v.is_scalar)
+        for group in self._in_order(near):
+            if group.position > at and group.kind == "loops" and group.size == size:
                 level = self._accepts(group, inputs, size)
                 if level == "element":
                     return group, level
         return self.insert(Group("loops", size), at if size == 1 else None), "element"
+
+    def _reading_any(self, tensors: Iterable[Tensor]) -> list[Group]:
+        """The groups that read one of ``tensors`` anyway."""
+        return [group for tensor in dict.fromkeys(tensors) for group in self.reading.get(tensor, ())]
+
+    def _in_order(self, groups: Iterable[Group]) -> list[Group]:
+        """Those of ``groups`` that are still part of this plan, in the order they run."""
+        return sorted(filter(self._holds, dict.fromkeys(groups)), key=lambda group: group.position)
+
+    def _enter_reading(self, group: Group, tensor: Tensor) -> None:
+        if tensor not in group.read:
+            group.read[tensor] = None
+            self.reading.setdefault(tensor, []).append(group)
 
     def _accepts(self, group: Group, inputs: tuple[View, ...], size: int) -> str:
         """The level at which ``group`` can compute a mapping of ``inputs``, or nothing."""
@@ -305,9 +331,14 @@ class Plan:
             source = view.tensor.member
             if view.tensor.group is not group:
                 self.store(view.tensor)
+                self._enter_reading(group, view.tensor)
+                if member.level == "element":
+                    group.digits[view.digits] = None
             elif source is not None:
                 stage = max(stage, source.stage + source.fold)
         member.stage = stage
+        if member.tensor.home == "part":
+            group.digits[member.tensor.digits] = None
 
     def _again(self, view: View, group: Group) -> View:
         """``view``, or where ``group`` computes the same once more: from what is in memory, for less than writing and
@@ -334,7 +365,6 @@ class Plan:
 
         It may be better to keep what ``tensor`` is made of, from which others can be made as well.
         """
-        read = {each.tensor for each in group.external()}
         prices: dict[Tensor, float] = {}
         order: list[Tensor] = []
 
@@ -343,7 +373,7 @@ class Plan:
             source = each.member
             if each.home:
                 leaves.append(view)
-                return 0.0 if view.is_scalar or each in read else READ
+                return 0.0 if view.is_scalar or each in group.read else READ
             if each in prices:
                 return 0.0
             if not view.is_whole or source is None or source.fold or each.size != group.size or len(prices) >= PATIENCE:
@@ -422,11 +452,11 @@ class Plan:
         ``source``) anyway."""
         at = self.ready([view])
         read = {each.tensor for each in (source.inputs if source else (view,)) if not each.is_scalar}
-        for group in self.groups[max(at, 0) :]:
+        makers = [tensor.group for tensor in read if tensor.group is not None]
+        for group in self._in_order((*makers, *self._reading_any(read))):
             if group.kind != "loops" or group.size != rows * columns or group.columns not in (None, columns):
                 continue
-            makes = any(tensor.group is group for tensor in read)
-            if not makes and (group.position <= at or not read.intersection(v.tensor for v in group.external())):
+            if group.position < at or (group.position == at and group not in makers):
                 continue
             before = (group.rows, group.columns)
             group.rows, group.columns = rows, columns
@@ -523,16 +553,14 @@ def _level_of(view: View, group: Group, level: str) -> str:
 
 def _fits(group: Group, more: Sequence[Any]) -> bool:
     """Whether the index space of ``group`` can be split so that every view has strides, the vectors' axis whole."""
-    digits = [v.digits for m in group.members if m.level == "element" for v in m.inputs if v.tensor.group is not group]
-    digits += [m.tensor.digits for m in group.members if m.tensor.home == "part"]
+    digits = [*group.digits, *more]
     border = group.space or ((group.rows, group.columns) if group.columns else (group.size,))
-    lengths = refined(border, *digits, *more)
-    if lengths is None:
+    if refined(border, *digits) is None:
         return False
     if group.kind == "loops" and not group.columns:
         return True
     inner = group.columns or (group.space[-1] if group.space else group.size)
-    return all(_one_stride(each, inner) for each in (*digits, *more))
+    return all(_one_stride(each, inner) for each in digits)
 
 
 def _one_stride(digits: Any, inner: int) -> bool:

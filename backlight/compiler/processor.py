@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["LINE", "Processor", "available_cores", "available_threads", "native_llvm", "processor"]
+from backlight.locks import held_by_forks
+
+__all__ = ["LINE", "LLVM", "Processor", "available_cores", "available_threads", "native_llvm", "processor"]
 
 LINE = 64  # bytes of a line of the cache
 _SYSTEM = Path("/sys")
+
+LLVM = held_by_forks(threading.RLock())  #: held while LLVM is imported, and while it works
 
 
 class Processor(NamedTuple):
@@ -72,10 +77,12 @@ def _processor(narrow: int) -> Processor:
 @lru_cache(maxsize=1)
 def native_llvm() -> Any:
     """``llvmlite.binding``, ready to make code for this processor; imported when first needed."""
-    import llvmlite.binding as llvm
+    with LLVM:
+        import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        held_by_forks(llvm.ffi.lib._lock)  # around every single call, those that let go of machine code included
     return llvm
 
 

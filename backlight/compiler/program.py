@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from backlight.compiler.emit import Body
 from backlight.compiler.ir import Function, Module, Value
 from backlight.compiler.looping import LoopCore
 from backlight.compiler.plan import Group, Plan, Tensor
-from backlight.compiler.sync import LINE, STATUS, STOP, barrier_text, take_text
+from backlight.compiler.sync import LINE, STATUS, STOP, asked_text, barrier_text, take_text
 from backlight.compiler.unroll import constants, emit
 from backlight.compiler.writers import WRITERS, schedule_products
 from backlight.graph import Graph
@@ -22,7 +23,6 @@ ALIGN = 64
 TICKS = 1 << 14  # kernels of a plan whose time can be taken, and a word for what lies between them
 TAKERS = 16  # the most threads that help each other
 TAKEN = 2e-6  # seconds of a piece from which on threads that are done early help the others
-STEPS = 8  # bytes behind the stop word: how many steps of the outermost loop are done
 
 
 class Kernel(NamedTuple):
@@ -95,11 +95,13 @@ def lay_out(plan: Plan) -> int:
     requests += [(size, position, position, plan.groups[position]) for position, size in blocks.items()]
     for size, first, last, owner in sorted(requests, key=lambda request: -request[0]):
         start = 0
-        for a, b, other_first, other_last in sorted(placed):
-            if other_first <= last and first <= other_last and a < start + size and start < b:
+        for a, b, other_first, other_last in placed:
+            if a >= start + size:  # and so do all that follow
+                break
+            if other_first <= last and first <= other_last and start < b:
                 start = b
         stop = start + -(-size // ALIGN) * ALIGN
-        placed.append((start, stop, first, last))
+        insort(placed, (start, stop, first, last))
         if isinstance(owner, Tensor):
             owner.offset = start
         else:
@@ -208,7 +210,7 @@ class _Writer:
             self.barrier()
         self.depth += 1
         if core.condition is not None:
-            self.while_loop(core, core.condition, base)
+            self.while_loop(core, core.condition, base, outermost)
             self.depth -= 1
             return
         before, self.repeats = self.repeats, self.repeats * core.length
@@ -216,16 +218,17 @@ class _Writer:
             self.steps[core.number] = core.length - 1 - i if core.reverse else i
             self.groups(core.body, base + core.offset)
             if outermost:
-                self.agree(i)
+                b.leave(i, self.agree(i))
             else:
                 self.barrier()
         del self.steps[core.number]
         self.depth -= 1
         self.repeats = before
 
-    def while_loop(self, core: LoopCore, condition: Plan, base: int) -> None:
+    def while_loop(self, core: LoopCore, condition: Plan, base: int, outermost: bool) -> None:
         """The condition, and as long as it leaves a flag, a step."""
         b = self.b
+        steps = b.variable("i64", 0)
         name = b.new_label("while")
         b.line(f"br label %{name}")
         b.label(name)
@@ -236,25 +239,28 @@ class _Writer:
         b.line(f"br i1 {more.text}, label %{name}.step, label %{name}.exit")
         b.label(f"{name}.step")
         self.groups(core.body, base + core.offset)
-        self.barrier()
-        b.line(f"br label %{name}")
+        if outermost:
+            step = steps.get()
+            steps.set(step + 1)
+            b.line(f"br i1 {self.agree(step).text}, label %{name}.exit, label %{name}")
+        else:
+            self.barrier()
+            b.line(f"br label %{name}")
         b.label(f"{name}.exit")
 
-    def agree(self, i: Value) -> None:
-        """End the step, and the loop if somebody has asked to stop: all threads, or none.
+    def agree(self, i: Value) -> Value:
+        """End the step; whether the loop shall end, too: for all threads, or none.
 
-        Thread 0 alone looks at the request and passes it on before the barrier, in one of two words by turns, so that
-        nobody who reads late sees what belongs to the next step.
+        Thread 0 alone asks and passes the answer on before the barrier, in one of two words by turns, so that nobody
+        who reads late sees what belongs to the next step.
         """
         b = self.b
         word = b.at(b["sync"], STOP + LINE // 2, "i8")
         turn = b.at(word, i & 1, "i64")
-        with b.when(b["thread"].eq(0)):
-            b.store(i + 1, b.at(b["sync"], STOP + STEPS, "i8"))
-            with b.when(b.load_atomic(b.at(b["sync"], STOP, "i8"), "i64").ne(0)):
-                b.store(b.const("i64", 1), turn)
+        with b.when(b["thread"].eq(0)), b.when(b.write("i64", f"call i64 @asked(ptr {b['sync'].text})").ne(0)):
+            b.store(b.const("i64", 1), turn)
         self.barrier()
-        b.leave(i, b.load_atomic(turn, "i64").ne(0))
+        return b.load_atomic(turn, "i64").ne(0)
 
     def call(self, group: Group) -> None:
         kernel = self.kernel(group)
@@ -377,7 +383,7 @@ class _Writer:
                 b.store(b.const("i64", 0), b.at(b["sync"], STOP + LINE // 2 + 8 * turn, "i8"))
         b.end()
         self.module.constants["@takes"] = f"@takes = internal constant i64 {self.takes}"
-        text = barrier_text() + take_text() + str(self.module)
+        text = barrier_text() + asked_text() + take_text() + str(self.module)
         counters = self.takes * TAKERS * LINE + LINE
         return Program(text, self.constants, size, self.scratch, self.kernels, self.times, self.barriers, counters)
 
@@ -441,9 +447,9 @@ def written_out(graph: Graph, in_place: dict[int, int], width: int) -> Program:
     table = [b.load(b.at(b["arguments"], 1 + k, "ptr"), "ptr") for k in range(count)]
     inputs, rest = table[: len(graph.inputs)], table[len(graph.inputs) :]
     outputs = [inputs[in_place[k]] if k in in_place else place for k, place in enumerate(rest[: len(graph.outputs)])]
-    status, stop = b.at(b["sync"], STATUS, "i8"), b.at(b["sync"], STOP, "i8")
+    status = b.at(b["sync"], STATUS, "i8")
     places = rest[len(graph.outputs) :]
     with b.when(b["thread"].eq(0)):
-        used = emit(b, graph, inputs, outputs, places, scratch=b["scratch"], status=status, stop=stop, width=width)
+        used = emit(b, graph, inputs, outputs, places, scratch=b["scratch"], status=status, sync=b["sync"], width=width)
     b.end()
-    return Program(str(module), held, 0, used)
+    return Program(asked_text() + str(module), held, 0, used)

@@ -15,6 +15,7 @@ from backlight.array import Array, as_array
 from backlight.custom import opened
 from backlight.errors import ArgumentError, message
 from backlight.graph import Graph, Node, Source
+from backlight.interpret import Executor
 from backlight.lifting import argument_names, function_name, labels
 from backlight.primitive import Elementwise, Map, Move
 from backlight.simplify import simplify
@@ -96,6 +97,8 @@ class Traced(NamedTuple):
     array; or what is no data, and ``None``. ``written`` are the arguments that the function wrote into, by their
     number among the inputs; what they hold in the end are outputs, after the ``returned`` ones. The last inputs are
     the ``captured`` variables, and behind what was written comes what the ``assigned`` ones of them hold in the end.
+    ``swapped`` are the dtypes of outputs whose bytes stand in another order than the processor's, as in NumPy: those of
+    arguments like that which were only moved.
     """
 
     graph: Graph
@@ -106,6 +109,7 @@ class Traced(NamedTuple):
     written: tuple[int, ...]
     captured: tuple[Variable, ...]
     assigned: tuple[Variable, ...]
+    swapped: dict[int, Any]
 
 
 def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Traced:
@@ -134,6 +138,7 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
                 else:
                     raise Refused(message("compile_result", kind=type(member).__name__))
             returned = len(outputs)
+            swapped = _swapped(Graph(inputs, outputs), [leaf for leaf in leaves if is_data(leaf)])
             written = [k for k, handle in enumerate(handles) if handle.node is not inputs[k]]
             assigned = bindings.written()
             outputs = [*outputs, *(handles[k].node for k in written), *(node for _, node in assigned)]
@@ -150,7 +155,7 @@ def trace_call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[s
         raise Refused(message("compile_outside", name=outside.name or outside.operation), outside.source)
     captured = tuple(variable for variable, _ in bindings.captured)
     changed = tuple(variable for variable, _ in assigned)
-    return Traced(graph, guards, form, tuple(described), returned, tuple(written), captured, changed)
+    return Traced(graph, guards, form, tuple(described), returned, tuple(written), captured, changed, swapped)
 
 
 def _lifted(leaf: Any, name: str) -> Array:
@@ -159,6 +164,15 @@ def _lifted(leaf: Any, name: str) -> Array:
         raise Refused(message("compile_kind", name=name, came=came))
     value = np.array(leaf, leaf.dtype.newbyteorder("="))
     return Array(input_node(value if isinstance(leaf, np.ndarray) else value[()], name))
+
+
+def _swapped(graph: Graph, values: Sequence[Any]) -> dict[int, Any]:
+    """The dtypes of outputs that for these inputs do not have the processor's order of bytes."""
+    if all(value.dtype.isnative for value in values):
+        return {}
+    with np.errstate(all="ignore"):
+        dtypes = [np.asarray(output).dtype for output in Executor(graph)(*values)]
+    return {k: dtype for k, dtype in enumerate(dtypes) if not dtype.isnative}
 
 
 def _is_number(node: Node) -> bool:

@@ -148,6 +148,8 @@ class PlanReport(NamedTuple):
     """What a plan consists of and, if it was measured, where its time goes. ``print`` it, or read its fields."""
 
     function: str
+    made: float  #: seconds that tracing and compiling took, or tracing and loading
+    from_disk: bool  #: whether it was compiled before and came from the disk cache
     threads: int
     kernels: tuple[KernelRow, ...]  #: in the order they run; none where the graph was written out
     memory: Memory
@@ -239,6 +241,8 @@ def report(
     graph = native.graph
     return PlanReport(
         function=traced_name(native),
+        made=native.making,
+        from_disk=native.is_kept,
         threads=native.threads,
         kernels=rows,
         memory=Memory(
@@ -475,14 +479,16 @@ def _values(native: Native, args: Sequence[Any], kwargs: dict[str, Any]) -> list
     inputs = native.graph.inputs
     if not args and not kwargs:
         return [np.asarray(node.value) for node in inputs]
+    asked = [node for k, node in enumerate(inputs) if k not in native.own]
     leaves, _ = flatten((tuple(args), kwargs))
     values = [np.asarray(leaf) for leaf in leaves if isinstance(leaf, np.ndarray | np.generic)]
     came = [(value.shape, value.dtype) for value in values]
-    if came != [(node.shape, node.dtype) for node in inputs]:
-        expected = ", ".join(f"{node.name or k}: {node.dtype} {node.shape}" for k, node in enumerate(inputs))
+    if came != [(node.shape, node.dtype) for node in asked]:
+        expected = ", ".join(f"{node.name or k}: {node.dtype} {node.shape}" for k, node in enumerate(asked))
         given = ", ".join(f"{dtype} {shape}" for shape, dtype in came)
         raise ArgumentError(message("report_arguments", expected=expected, came=given or "–"))
-    return values
+    remaining = iter(values)
+    return [np.asarray(native.own[k]) if k in native.own else next(remaining) for k in range(len(inputs))]
 
 
 def _fresh(native: Native, values: Sequence[Any]) -> list[Any]:

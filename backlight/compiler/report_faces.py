@@ -189,6 +189,11 @@ def _head(report: PlanReport, width: int) -> Iterator[Text]:
     joint = say(": ", "：") if run and kernels else ""
     if run or kernels:
         yield from _paragraph(joint + work if kernels else "", width, lead=run)
+    took = duration(report.made)
+    made = say(f"compiled in {took}", f"编译用时 {took}")
+    if report.from_disk:
+        made = say(f"compiled before: taken from the disk cache in {took}", f"先前已编译：从磁盘缓存取得，用时 {took}")
+    yield from _paragraph(made, width)
     yield from _verdict(report, width)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import threading
 import time
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from backlight.compiler.build import Machine, compile_text, llvm_version
 from backlight.compiler.ir import Function, Module
 from backlight.compiler.processor import Processor, available_cores, processor
 from backlight.compiler.threads import launch
+from backlight.locks import lock
 
 __all__ = ["Peak", "measure", "peak"]
 
@@ -34,7 +34,7 @@ SECONDS = 0.03  # for each of the five figures; as many rounds as go into it
 ROUNDS = 3  # but at least so many
 EACH = 0.55  # what every one of several threads does at least of what one does alone: a full processor's clock is lower
 
-_LOCK = threading.Lock()
+_LOCK = lock()
 
 
 class Peak(NamedTuple):
@@ -112,16 +112,16 @@ def measure(threads: int, target: Processor | None = None) -> dict[str, Peak]:
         repeats = max(MOVED // each, 1)
         start = -(-buffer.ctypes.data // 64) * 64
         arguments = (ctypes.c_int64 * 3)(start, each // turn, repeats)
-        paces.append(2 * each * threads * repeats / _best(machine, "memory", arguments, threads, keep=buffer))
+        paces.append(2 * each * threads * repeats / _best(machine, "memory", arguments, threads))
     return {dtype: Peak(found, *paces) for dtype, found in flops.items()}
 
 
-def _best(machine: Machine, entry: str, arguments: Any, threads: int, keep: Any = None) -> float:
+def _best(machine: Machine, entry: str, arguments: Any, threads: int) -> float:
     """Seconds of the fastest round."""
     best, rounds, begin = float("inf"), 0, time.perf_counter()
     while rounds < ROUNDS or time.perf_counter() < begin + SECONDS:
         start = time.perf_counter()
-        launch(machine[entry], arguments, threads, keep=(machine, arguments, keep))
+        launch(machine[entry], arguments, threads)
         best = min(best, time.perf_counter() - start)
         rounds += 1
     return best

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
+import time
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from itertools import combinations
@@ -13,19 +12,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backlight.array import Array
-from backlight.compiler.native import IndexOutside, Native
+from backlight.compiler.native import IndexOutside, Native, Planned
 from backlight.compiler.plan import Uncompilable
 from backlight.compiler.recording import Refused, Traced, is_data, kind_of, leaf_names, trace_call
 from backlight.compiler.threads import MOST_THREADS
 from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, message
 from backlight.lifting import function_name
-from backlight.trace import ROOT, Guard, state, user_frame, user_source
+from backlight.locks import lock
+from backlight.refusal import warn
+from backlight.trace import ROOT, Guard, state, user_source
 from backlight.tree import flatten, unflatten
 
-__all__ = ["WATCHERS", "Compiled", "compile"]
+__all__ = ["Compiled", "compile"]
 
 MOST_VARIANTS = 8  # plans of one kind of arguments, which differ in the way an `if` went
-WATCHERS: list[Callable[[Native], None]] = []  # told of every plan that is made
 MOST_KINDS = 64  # kinds of arguments remembered; the oldest is forgotten first
 IN_A_ROW = 16  # kinds of arguments that come one after the other, none a second time, before that is worth a warning
 
@@ -71,10 +71,12 @@ class _Variant(NamedTuple):
             own and any(np.may_share_memory(a, b) for a, b in combinations(data, 2))
         )
 
-    def result(self, outputs: Sequence[Any], data: Sequence[Any]) -> Any:
+    def result(self, outputs: list[Any], data: Sequence[Any]) -> Any:
         """What the function returns, after what it writes into its arguments."""
         traced = self.traced
         after = traced.returned + len(traced.written)
+        for k, dtype in traced.swapped.items():
+            outputs[k] = outputs[k].astype(dtype)
         for k, output in zip(traced.written, outputs[traced.returned :], strict=False):
             data[k][...] = output
         for variable, output in zip(traced.assigned, outputs[after:], strict=False):
@@ -109,7 +111,7 @@ def _aligned(leaf: Any) -> Any:
 # -- Compiled functions --------------------------------------------------------------------------------------------
 
 
-class Compiled:
+class Compiled(Planned):
     """What ``backlight.compile`` gives: called like the function itself."""
 
     def __init__(self, function: Callable[..., Any], strict: bool = False, threads: int | None = None) -> None:
@@ -118,12 +120,11 @@ class Compiled:
         if threads is not None and (type(threads) is not int or not 1 <= threads <= MOST_THREADS):
             raise ArgumentError(message("threads_number", came=repr(threads), most=MOST_THREADS))
         update_wrapper(self, function)
-        self._function = function
+        super().__init__(function)
         self._strict = strict
         self._threads = threads
         self._kinds: dict[Any, tuple[_Variant, ...] | None] = {}  # None: it runs as it is
-        self._lock = threading.RLock()
-        self._last: Native | None = None
+        self._lock = lock()
         self._in_a_row = 0
         self._said: set[str] = set()
 
@@ -133,13 +134,6 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method, with the instance as its first argument."""
         return self if instance is None else MethodType(self, instance)
-
-    @property
-    def plan(self) -> Native:
-        """The plan that ran last."""
-        if self._last is None:
-            raise ArgumentError(message("compile_no_plan", function=function_name(self._function)))
-        return self._last
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, structure = flatten((args, kwargs))
@@ -161,7 +155,7 @@ class Compiled:
         if found is None or (found[0].traced.written and not found[0].writable(data)):
             return self._function(*args, **kwargs)
         variant, outputs = found
-        self._last = variant.native
+        self._native = variant.native
         return variant.result(outputs, data)
 
     def _known(self, kind: Any, values: Sequence[Any]) -> Any:
@@ -194,9 +188,10 @@ class Compiled:
             return None
         if kind not in self._kinds:
             self._expect(kind)
+        since = time.perf_counter()
         try:
             traced = trace_call(self._function, args, kwargs)
-            native = Native(traced.graph, self._threads)
+            native = Native(traced.graph, self._threads, since=since)
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
             self._refuse(kind, message("compile_unsupported", str(error.node.source or ""), **facts))
@@ -206,8 +201,6 @@ class Compiled:
         except Exception as error:
             reason = str(error) if isinstance(error, BacklightError) else f"{type(error).__name__}: {error}"
             return message("compile_refused", function=name, reason=reason)
-        for watch in WATCHERS:
-            watch(native)
         variant = _Variant(traced, native, traced.guards)
         try:
             outputs = variant(values)
@@ -240,14 +233,9 @@ class Compiled:
 
     def _say(self, text: str) -> None:
         """A warning, once, at the line where the user calls the function."""
-        frame = user_frame()
-        if text in self._said or frame is None:
-            return
-        self._said.add(text)
-        registry = frame.f_globals.setdefault("__warningregistry__", {})
-        warnings.warn_explicit(
-            text, CompileWarning, frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"), registry
-        )
+        if text not in self._said:
+            self._said.add(text)
+            warn(text, CompileWarning)
 
 
 _NEW = object()
@@ -267,8 +255,10 @@ def compile(function: Callable[..., Any] | None = None, *, strict: bool = False,
     Where Python reads a computed value (``if loss > 1:``), the way it went is checked in every call, and a new way is
     traced and compiled as well. What cannot be compiled runs as it is, after one ``CompileWarning`` that names the
     operation and the line; ``strict=True`` raises ``CompileError`` instead. ``threads`` is how many threads share the
-    work (the results are the same bits for any number). Several threads may call one compiled function. Inside another
-    transformation, or on Backlight Arrays, the function itself is recorded as ever.
+    work (the results are the same bits for any number). Several threads may call one compiled function. Ctrl-C ends a
+    long call between two steps of a ``scan`` or ``while_loop`` that is not inside another one: ``KeyboardInterrupt`` is
+    raised and nothing has been written into the arguments; all else is computed to the end before it comes. Inside
+    another transformation, or on Backlight Arrays, the function itself is recorded as ever.
 
     >>> import backlight, numpy as np
     >>> step = compile(backlight.value_and_grad(lambda w, x: np.sum(np.tanh(x @ w))))

@@ -172,6 +172,8 @@ def _window(s: Scalars, node: Node, kernel: Window, xs: Sequence[Any]) -> Held:
         return _correlate(s, node, kernel, *same)
     (x,) = inputs
     dtype = node.inputs[0].dtype
+    if kernel.combine == "mean" and dtype != node.dtype:
+        x, dtype = s.convert(x, dtype, node.dtype), node.dtype
     out = []
     for index in product(*map(range, node.shape)):
         inside = [(*index[:2], *place) for _, place in taps(kernel, index[2:], x.shape[2:])]

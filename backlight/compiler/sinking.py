@@ -154,7 +154,8 @@ class _After:
         self._loops = self._totals.in_loop()
         carried = [*(carry.new for carry in opened.carries.values()), *self._loops]
         self._inside = set(reachable(carried, stop=self._inputs))
-        self._wanted = list(dict.fromkeys([*opened.rows.values(), *self._totals.factors(), *self._summed()]))
+        factors = sorted(self._totals.factors(), key=lambda node: node.index)
+        self._wanted = list(dict.fromkeys([*opened.rows.values(), *factors, *self._summed()]))
         self._products = self._late_products()
         self._rows = self._chosen()
 
@@ -174,10 +175,11 @@ class _After:
     def _chosen(self) -> list[Node]:
         """The nodes whose rows the loop has to give; everything else that is wanted is made from those."""
         plain = [node for node in self._wanted if node not in self._products]
-        self._given = {node for node in plain if self._level[node] > FIXED}
+        given = [node for node in plain if self._level[node] > FIXED]
+        self._given = set(given)
         late = [node for node in self._wanted if node in self._products]
-        rows = cheapest(late, self._load, self._compute) if late else set()
-        return [*self._given, *(node for node in rows if node not in self._given)]
+        rows = cheapest(late, self._load, self._compute) if late else []
+        return [*given, *(node for node in rows if node not in self._given)]
 
     def _load(self, node: Node) -> float:
         if self._level[node] <= FIXED:

@@ -5,12 +5,13 @@ apart, since processors move memory between cores in lines of 64 bytes and often
 
     ARRIVALS    i32   how many threads have reached the barrier
     EPOCH       i32   how often the barrier has opened; those who wait for it look here
-    STOP        i64   nonzero: the program shall end after the step it is in; the rest of the line is the program's.
-                      The threads would look at different times, and one that ends leaves the others waiting for ever:
-                      one thread has to look for all of them
+    STOP        ptr   what thread 0 asks between steps whether to end: i64 (ptr sync), or null where nobody may ask; the
+                      rest of the line is the program's. Threads that asked at different times would get different
+                      answers, and one that ends leaves the others waiting for ever: thread 0 asks for all of them
     STATUS      i64   what went wrong while the program ran; 0 is nothing
-    JOB               entry, arguments, threads, scratch, bytes of it for each thread, thread number of the first worker
+    JOB               entry, arguments, threads, scratch, bytes of it for each thread
     REMAINING   i32   how many workers have not finished the job
+    SIGNALS           when to look for signals next; Python's functions for that; the exception that a handler raised
     MAILBOXES   i32   one for each worker: what it does (AWAKE, ASLEEP) or is told to do (POSTED, QUIT)
 """
 
@@ -22,24 +23,33 @@ from platform import machine
 __all__ = [
     "ARRIVALS",
     "EPOCH",
+    "INTERRUPTED",
     "LINE",
     "MAILBOXES",
     "QUIT",
+    "RAISED",
     "REMAINING",
+    "SIGNALS",
     "STATUS",
     "STOP",
+    "asked_text",
     "barrier_text",
     "pool_text",
     "take_text",
 ]
 
 LINE = 128
-ARRIVALS, EPOCH, STOP, STATUS, JOB, REMAINING, MAILBOXES = (LINE * line for line in range(7))
+ARRIVALS, EPOCH, STOP, STATUS, JOB, REMAINING, SIGNALS, MAILBOXES = (LINE * line for line in range(8))
+RAISED = SIGNALS + LINE // 2
+INTERRUPTED = 1 << 62  # the status of a run that a signal's handler has ended
 AWAKE, POSTED, ASLEEP, QUIT = range(4)
 
 # Who waits looks so many times (about a microsecond), then gives the core away between two looks: nobody else may want
 # it, but if it is another thread of the team that does, looking on would only keep it waiting.
 LOOKS = 30
+# Milliseconds after which the thread that calls looks for signals again. Looking takes the interpreter's lock, which
+# another thread of Python's may hold for 5 of them.
+PATIENCE = 200
 # A worker that has looked, and given way so many times (about 100 microseconds), goes to sleep.
 YIELDS = 200
 
@@ -140,6 +150,101 @@ none:
 }}
 """
 
+# Between two steps of a loop, thread 0 asks whether to go on; what the answer costs depends on how long ago it asked.
+_ASKED = """
+define internal i64 @asked(ptr %sync) noinline nounwind {{
+entry:
+  %place = getelementptr i8, ptr %sync, i64 {STOP}
+  %look = load ptr, ptr %place, align 8
+  %nobody = icmp eq ptr %look, null
+  br i1 %nobody, label %done, label %ask
+ask:
+  %answer = call i64 %look(ptr %sync)
+  ret i64 %answer
+done:
+  ret i64 0
+}}
+"""
+
+# Python notes a signal and calls its handler when the main thread next looks. A long run looks itself: the handler is
+# called, and if it raises an exception, as that of Ctrl-C does, this is kept and the answer is to end.
+_LOOK = """
+define internal i64 @look(ptr %sync) nounwind {{
+entry:
+  %next = getelementptr i8, ptr %sync, i64 {SIGNALS}
+  %due = load i64, ptr %next, align 8
+  %now = call i64 @clock()
+  %early = icmp ult i64 %now, %due
+  br i1 %early, label %on, label %look
+look:
+  %pause = add i64 %now, {PATIENCE}
+  store i64 %pause, ptr %next, align 8
+  %place = getelementptr i8, ptr %next, i64 8
+  %python = load [4 x ptr], ptr %place, align 8
+  %ensure = extractvalue [4 x ptr] %python, 0
+  %check = extractvalue [4 x ptr] %python, 1
+  %fetch = extractvalue [4 x ptr] %python, 2
+  %release = extractvalue [4 x ptr] %python, 3
+  %held = call i32 %ensure()
+  %failed = call i32 %check()
+  %well = icmp eq i32 %failed, 0
+  br i1 %well, label %leave, label %keep
+keep:
+  %kind = getelementptr i8, ptr %sync, i64 {RAISED}
+  %value = getelementptr ptr, ptr %kind, i64 1
+  %trace = getelementptr ptr, ptr %kind, i64 2
+  call void %fetch(ptr %kind, ptr %value, ptr %trace)
+  br label %leave
+leave:
+  %answer = phi i64 [ 0, %look ], [ 1, %keep ]
+  call void %release(i32 %held)
+  ret i64 %answer
+on:
+  ret i64 0
+}}
+"""
+
+# Milliseconds since some moment: coarse and quick, a few nanoseconds for a look.
+_CLOCK = {
+    "linux": """
+declare i32 @clock_gettime(i32, ptr)
+define internal i64 @clock() nounwind {
+  %time = alloca [2 x i64], align 8
+  %code = call i32 @clock_gettime(i32 6, ptr %time)
+  %second = load i64, ptr %time, align 8
+  %place = getelementptr i64, ptr %time, i64 1
+  %nanoseconds = load i64, ptr %place, align 8
+  %whole = mul i64 %second, 1000
+  %part = udiv i64 %nanoseconds, 1000000
+  %sum = add i64 %whole, %part
+  ret i64 %sum
+}
+""",
+    "darwin": """
+declare i64 @clock_gettime_nsec_np(i32)
+define internal i64 @clock() nounwind {
+  %nanoseconds = call i64 @clock_gettime_nsec_np(i32 5)
+  %milliseconds = udiv i64 %nanoseconds, 1000000
+  ret i64 %milliseconds
+}
+""",
+    "win32": """
+declare i64 @GetTickCount64()
+define internal i64 @clock() nounwind {
+  %milliseconds = call i64 @GetTickCount64()
+  ret i64 %milliseconds
+}
+""",
+}
+_CLOCK_ELSEWHERE = """
+declare i64 @time(ptr)
+define internal i64 @clock() nounwind {
+  %seconds = call i64 @time(ptr null)
+  %milliseconds = mul i64 %seconds, 1000
+  ret i64 %milliseconds
+}
+"""
+
 # Arithmetic in the default mode, whatever some library has set for the thread that calls: round to nearest, keep the
 # smallest numbers, raise nothing. The caller's mode, with its record of exceptions, comes back afterwards.
 _MODE = {
@@ -238,7 +343,7 @@ define internal void @wake(ptr %word) noinline nounwind {{
 _FUTEX = {"x86_64": 202, "aarch64": 98}
 
 _POOL = """
-%job = type {{ ptr, ptr, i64, ptr, i64, i64 }}
+%job = type {{ ptr, ptr, i64, ptr, i64 }}
 
 ; What a worker does for life: wait for a post, at last asleep; run its share; report.
 define void @work(ptr %sync, i64 %worker) nounwind {{
@@ -249,11 +354,9 @@ entry:
   %place = getelementptr i8, ptr %sync, i64 {JOB}
   %remaining = getelementptr i8, ptr %sync, i64 {REMAINING}
   %inherited = call i64 @set_mode(i64 {MODE})
-  br label %fresh
-fresh:
   br label %look
 look:
-  %turn = phi i64 [ 0, %fresh ], [ %next, %pause ], [ %next, %yield ], [ %turn, %drowsy ], [ 0, %asleep ]
+  %turn = phi i64 [ 0, %entry ], [ %next, %pause ], [ %next, %yield ], [ %turn, %drowsy ], [ 0, %asleep ], [ 0, %end ]
   %mail = load atomic i32, ptr %mailbox acquire, align 4
   switch i32 %mail, label %quit [ i32 {AWAKE}, label %wait
                                   i32 {ASLEEP}, label %asleep
@@ -285,19 +388,14 @@ posted:
   %threads = extractvalue %job %job, 2
   %scratches = extractvalue %job %job, 3
   %bytes = extractvalue %job %job, 4
-  %first = extractvalue %job %job, 5
-  %thread = add i64 %worker, %first
+  %thread = add i64 %worker, 1
   %skip = mul i64 %thread, %bytes
   %scratch = getelementptr i8, ptr %scratches, i64 %skip
   call void %run(ptr %arguments, i64 %thread, i64 %threads, ptr %sync, ptr %scratch)
   %before = atomicrmw sub ptr %remaining, i32 1 acq_rel
-  %last = icmp eq i32 %before, 1
-  %watched = icmp eq i64 %first, 0
-  %tell = and i1 %last, %watched
-  br i1 %tell, label %report, label %fresh
-report:
-  call void @wake(ptr %remaining)
-  br label %fresh
+  br label %end
+end:
+  br label %look
 quit:
   ret void
 }}
@@ -316,8 +414,8 @@ done:
   ret void
 }}
 
-; Hands the job to as many workers as it needs: all its threads, or all but thread 0 where %first is 1.
-define void @post(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes, i64 %first) nounwind {{
+; Hands the job to as many workers as it needs: all its threads but thread 0.
+define internal void @post(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes) nounwind {{
 entry:
   %place = getelementptr i8, ptr %sync, i64 {JOB}
   %job.0 = insertvalue %job poison, ptr %run, 0
@@ -325,14 +423,12 @@ entry:
   %job.2 = insertvalue %job %job.1, i64 %threads, 2
   %job.3 = insertvalue %job %job.2, ptr %scratch, 3
   %job.4 = insertvalue %job %job.3, i64 %bytes, 4
-  %job.5 = insertvalue %job %job.4, i64 %first, 5
-  store %job %job.5, ptr %place, align 8
-  %workers = sub i64 %threads, %first
+  store %job %job.4, ptr %place, align 8
+  %workers = sub i64 %threads, 1
   %count = trunc i64 %workers to i32
   %remaining = getelementptr i8, ptr %sync, i64 {REMAINING}
   store atomic i32 %count, ptr %remaining monotonic, align 4
-  %none = icmp sle i64 %workers, 0
-  br i1 %none, label %done, label %each
+  br label %each
 each:
   %worker = phi i64 [ 0, %entry ], [ %next, %each ]
   call void @tell(ptr %sync, i64 %worker, i32 {POSTED})
@@ -343,18 +439,24 @@ done:
   ret void
 }}
 
-; Runs a job with the caller as its thread 0; returns the status word.
-define i64 @run(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes) nounwind {{
+; Runs a job with the caller as its thread 0; returns the status word. A watched one looks for signals between steps;
+; where all else is well, its status tells whether a handler has ended it.
+define i64 @run(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes, i1 %watched) nounwind {{
 entry:
   %stops = getelementptr i8, ptr %sync, i64 {STOP}
-  store atomic i64 0, ptr %stops monotonic, align 8
+  %asking = select i1 %watched, ptr @look, ptr null
+  store ptr %asking, ptr %stops, align 8
+  %next = getelementptr i8, ptr %sync, i64 {SIGNALS}
+  %now = call i64 @clock()
+  %due = add i64 %now, {PATIENCE}
+  store i64 %due, ptr %next, align 8
   %statuses = getelementptr i8, ptr %sync, i64 {STATUS}
   store i64 0, ptr %statuses, align 8
   %mode = call i64 @set_mode(i64 {MODE})
   %alone = icmp sle i64 %threads, 1
   br i1 %alone, label %start, label %share
 share:
-  call void @post(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes, i64 1)
+  call void @post(ptr %sync, ptr %run, ptr %arguments, i64 %threads, ptr %scratch, i64 %bytes)
   br label %start
 start:
   call void %run(ptr %arguments, i64 0, i64 %threads, ptr %sync, ptr %scratch)
@@ -372,24 +474,14 @@ stay:
 done:
   %own = call i64 @set_mode(i64 %mode)
   %status = load i64, ptr %statuses, align 8
-  ret i64 %status
+  %raised = getelementptr i8, ptr %sync, i64 {RAISED}
+  %kind = load ptr, ptr %raised, align 8
+  %quiet = icmp eq ptr %kind, null
+  %ended = select i1 %quiet, i64 0, i64 {INTERRUPTED}
+  %well = icmp eq i64 %status, 0
+  %answer = select i1 %well, i64 %ended, i64 %status
+  ret i64 %answer
 }}
-
-; Waits until the workers have finished, or the time is over, or a signal came; returns how many have not finished.
-define i32 @wait(ptr %sync, i64 %milliseconds) nounwind {{
-entry:
-  %remaining = getelementptr i8, ptr %sync, i64 {REMAINING}
-  %left = load atomic i32, ptr %remaining acquire, align 4
-  %finished = icmp eq i32 %left, 0
-  br i1 %finished, label %done, label %stay
-stay:
-  call void @sleep(ptr %remaining, i32 %left, i64 %milliseconds)
-  %now = load atomic i32, ptr %remaining acquire, align 4
-  ret i32 %now
-done:
-  ret i32 0
-}}
-
 """
 
 
@@ -416,19 +508,26 @@ def barrier_text() -> str:
     return f"{declared}\n{yielding}\n" + _BARRIER.format(pause=pause, yielding=call, EPOCH=EPOCH, LOOKS=LOOKS)
 
 
+def asked_text() -> str:
+    """LLVM text that defines ``i64 @asked(ptr sync)``: nonzero if the program shall end after the step it is in."""
+    return _ASKED.format(STOP=STOP)
+
+
 def take_text() -> str:
     """LLVM text that defines ``i64 @take(ptr counters, i64 pieces, i64 thread, i64 threads)``."""
     return _TAKE.format(LINE=LINE)
 
 
 def pool_text() -> str:
-    """LLVM text of the pool itself: ``work``, ``post``, ``run``, ``wait`` and ``tell``."""
+    """LLVM text of the pool itself: ``work``, ``run`` and ``tell``."""
     architecture = _architecture()
     pool = _POOL.format(
         pause=_pause()[1], yielding=_yield()[1], LOOKS=LOOKS, MOST=LOOKS + YIELDS, STOP=STOP, STATUS=STATUS, JOB=JOB,
         REMAINING=REMAINING, MAILBOXES=MAILBOXES, LINE=LINE, AWAKE=AWAKE, POSTED=POSTED, ASLEEP=ASLEEP,
-        MODE=_DEFAULT_MODE.get(architecture, 0),
+        MODE=_DEFAULT_MODE.get(architecture, 0), SIGNALS=SIGNALS, RAISED=RAISED, PATIENCE=PATIENCE,
+        INTERRUPTED=INTERRUPTED,
     )  # fmt: skip
+    look = _CLOCK.get(sys.platform, _CLOCK_ELSEWHERE) + _LOOK.format(SIGNALS=SIGNALS, RAISED=RAISED, PATIENCE=PATIENCE)
     sleep = _SLEEP.get(sys.platform, _NAP) if architecture in _FUTEX or sys.platform != "linux" else _NAP
     mode = _MODE.get(architecture, _MODE_ELSEWHERE)
-    return barrier_text() + sleep.format(futex=_FUTEX.get(architecture)) + mode.format() + pool
+    return barrier_text() + sleep.format(futex=_FUTEX.get(architecture)) + mode.format() + look + pool

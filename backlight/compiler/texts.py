@@ -40,9 +40,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "算出的下标超出数组范围，无法测量。\n改写为：给 explain(...) 能正常运行的参数。",
     ),
     "plan_nothing": (
-        "{script} has compiled nothing.\nExpected: a call of a function made by backlight.compile.\n"
+        "{script} has compiled nothing.\nExpected: a call of a function made by backlight.compile, or an epoch of training.\n"
         "Write instead: step = backlight.compile(step)",
-        "{script} 没有编译任何函数。\n应为：调用由 backlight.compile 得到的函数。\n"
+        "{script} 没有编译任何函数。\n应为：调用由 backlight.compile 得到的函数，或训练一个周期。\n"
         "改写为：step = backlight.compile(step)",
     ),
     "plan_none": (

@@ -17,16 +17,20 @@ from typing import Any
 
 from backlight.compiler.build import Machine, compile_text
 from backlight.compiler.processor import available_cores
-from backlight.compiler.sync import LINE, MAILBOXES, QUIT, STATUS, STOP, pool_text
+from backlight.compiler.sync import INTERRUPTED, LINE, MAILBOXES, QUIT, RAISED, SIGNALS, pool_text
 from backlight.errors import ArgumentError, message
 
 __all__ = ["Team", "default_threads", "launch", "set_threads", "shutdown"]
 
 MOST_THREADS = 256
-_CHECK_MILLISECONDS = 50  # how often an interruptible wait lets Python look for signals, at least
+# Python's functions with which a long run looks for signals: take the interpreter's lock, call the handlers, keep what
+# they raised, give the lock back.
+_LOOKING = ("PyGILState_Ensure", "PyErr_CheckSignals", "PyErr_Fetch", "PyGILState_Release")
+_RAISING = ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 3)(("PyErr_Restore", ctypes.pythonapi))
 
 _chosen: int | None = None
 _idle: list[Team] = []
+_main = threading.main_thread().ident  # the only thread in which Python calls handlers of signals
 
 
 class _Native:
@@ -34,18 +38,16 @@ class _Native:
 
     def __init__(self) -> None:
         # Referred to for ever: workers may be inside it until the very end of the process.
-        self.machine: Machine = compile_text(pool_text(), ("work", "post", "run", "wait", "tell"), name="threads")
+        self.machine: Machine = compile_text(pool_text(), ("work", "run", "tell"), name="threads")
         word, number = ctypes.c_void_p, ctypes.c_int64
         kinds: dict[str, tuple[Any, ...]] = {
             "work": (None, word, number),
             "tell": (None, word, number, ctypes.c_int32),
-            "post": (None, word, word, word, number, word, number, number),
-            "run": (number, word, word, word, number, word, number),
-            "wait": (ctypes.c_int32, word, number),
+            "run": (number, word, word, word, number, word, number, ctypes.c_bool),
         }
         made = {name: ctypes.CFUNCTYPE(*kind)(self.machine[name]) for name, kind in kinds.items()}
-        self.work, self.tell, self.post = made["work"], made["tell"], made["post"]
-        self.run, self.wait = made["run"], made["wait"]
+        self.work, self.run, self.tell = made["work"], made["run"], made["tell"]
+        self.looking = [ctypes.cast(getattr(ctypes.pythonapi, name), word).value for name in _LOOKING]
 
 
 @lru_cache(maxsize=1)
@@ -60,7 +62,7 @@ class Team:
         self.native = _native()
         self._area, self.sync = _aligned(MAILBOXES + LINE * MOST_THREADS)
         self.workers: list[threading.Thread] = []
-        self.kept: Any = None  # what the running job needs
+        self._words(SIGNALS + 8, len(_LOOKING))[:] = self.native.looking
         self._scratch, self.scratch = _aligned(0)
         self.bytes_per_thread = 0
         self._room_for = 0
@@ -84,42 +86,32 @@ class Team:
     def _work(self, number: int) -> None:
         self.native.work(self.sync, number)
 
-    def word(self, offset: int) -> ctypes.c_int64:
-        """A 64-bit word of the sync area."""
-        return ctypes.c_int64.from_address(self.sync + offset)
+    def _words(self, offset: int, count: int) -> Any:
+        """Words of the sync area that hold addresses."""
+        return (ctypes.c_void_p * count).from_address(self.sync + offset)
 
     def run(self, entry: int, arguments: Any, threads: int) -> int:
-        """Run the job with the caller as thread 0."""
-        return int(self.native.run(self.sync, entry, arguments, threads, self.scratch, self.bytes_per_thread))
-
-    def run_watched(self, entry: int, arguments: Any, threads: int) -> int:
-        """Run the job on workers alone. An exception, such as Ctrl-C, tells it to stop, and is raised when it has."""
-        stop, status = self.word(STOP), self.word(STATUS)
-        stop.value = status.value = 0
-        try:
-            self.native.post(self.sync, entry, arguments, threads, self.scratch, self.bytes_per_thread, 0)
-            while self.busy(_CHECK_MILLISECONDS):
-                pass
-        except BaseException:
-            while self._stopping(stop):
-                pass
-            raise
-        return status.value
-
-    def _stopping(self, stop: ctypes.c_int64) -> bool:
-        try:
-            stop.value = 1
-            return self.busy(_CHECK_MILLISECONDS)
-        except BaseException:  # asked to stop once more: it is about to
-            return True
-
-    def busy(self, milliseconds: int = 0) -> bool:
-        """Whether workers are still at a job after so long, or when a signal came."""
-        return bool(self.native.wait(self.sync, milliseconds))
+        """Run the job with the caller as thread 0. What a signal's handler raises ends it after a step, and is raised,
+        unless the program itself has something to report."""
+        watched = threading.get_ident() == _main
+        status: int = self.native.run(
+            self.sync, entry, arguments, threads, self.scratch, self.bytes_per_thread, watched
+        )
+        if status:
+            raised = self._words(RAISED, 3)
+            exception = [*raised]
+            raised[:] = [None] * 3
+            if exception[0] is not None:
+                try:
+                    _RAISING(*exception)
+                except BaseException:
+                    if status == INTERRUPTED:
+                        raise
+        return status
 
     def quit(self) -> None:
-        """Let the workers end."""
-        for number in range(len(self.workers)):
+        """Let the workers end, and whoever may be about to become one."""
+        for number in range(min(len(self.workers) + 1, MOST_THREADS)):
             self.native.tell(self.sync, number, QUIT)
         for worker in self.workers:
             worker.join(1.0)
@@ -132,33 +124,30 @@ def _aligned(size: int) -> tuple[Any, int]:
     return memory, -(-ctypes.addressof(memory) // LINE) * LINE
 
 
-def launch(
-    entry: int, arguments: Any, threads: int, scratch_bytes: int = 0, *, interruptible: bool = False, keep: Any = None
-) -> int:
+def launch(entry: int, arguments: Any, threads: int, scratch_bytes: int = 0) -> int:
     """Call the native ``entry(arguments, thread, threads, sync, scratch)`` on every thread; returns the status word.
 
-    ``arguments`` is an address or a ctypes object. ``interruptible`` is for long jobs: Ctrl-C then sets the stop word,
-    which the program reads between its steps, and ``KeyboardInterrupt`` is raised when it has stopped. ``keep`` is
-    what the job needs (its machine, its buffers), held until the job has really ended. Where the system refuses more
-    threads, it runs on the calling one: programs give the same result on any number.
+    ``arguments`` is an address or a ctypes object. In the main thread, handlers of signals are called while a long
+    program is between two steps that it says may be its last ones (``asked_text``); if one raises an exception, as that
+    of Ctrl-C does, the program ends there and the exception is raised. Where the system refuses more threads, it runs
+    on the calling one: programs give the same result on any number.
     """
     threads = max(1, min(threads, MOST_THREADS))
     try:
         team = _idle.pop()
     except IndexError:
         team = Team()
-    team.kept = keep
     try:
-        if interruptible and team.prepare(threads, threads, scratch_bytes):
-            return team.run_watched(entry, arguments, threads)
         if not team.prepare(threads, threads - 1, scratch_bytes):
             threads = 1
             team.prepare(1, 0, scratch_bytes)
+    except BaseException:  # Ctrl-C: perhaps another worker has begun of which the team does not know
+        team.quit()
+        raise
+    try:
         return team.run(entry, arguments, threads)
     finally:
-        if not team.busy():
-            team.kept = None
-            _idle.append(team)
+        _idle.append(team)
 
 
 def shutdown() -> None:
@@ -191,7 +180,9 @@ def default_threads() -> int:
 
 
 def _forget() -> None:
-    """In a forked child there are no workers."""
+    """In a forked child there are no workers, and the thread that forked is the main one."""
+    global _main
+    _main = threading.get_ident()
     _idle.clear()
 
 

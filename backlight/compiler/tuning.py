@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import threading
 import time
 from functools import lru_cache
 from typing import Any
@@ -23,6 +22,7 @@ from backlight.compiler.build import compile_text, llvm_version
 from backlight.compiler.ir import Module
 from backlight.compiler.processor import Processor, processor
 from backlight.compiler.tile import InnerAxis, Tile, emit_tile
+from backlight.locks import lock
 
 __all__ = ["measured_steps"]
 
@@ -35,7 +35,7 @@ SHAPES = {
     8: ((8, 1), (10, 1), (12, 1), (3, 2), (4, 2), (5, 2), (6, 2), (2, 3), (3, 3), (4, 3), (2, 4)),
 }  # fmt: skip
 
-_LOCK = threading.Lock()
+_LOCK = lock()
 
 
 def measured_steps(width: int) -> dict[Tile, float] | None:

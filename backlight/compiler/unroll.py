@@ -5,14 +5,14 @@ arithmetic. Evaluating the graph on scalars that are still to be computed (``sca
 ``scan`` becomes one native loop whose carries are registers, a ``while_loop`` likewise.
 
     if cost(graph) is not None:
-        used = emit(b, graph, inputs, outputs, constants, scratch=…, status=…, stop=…, width=…)
+        used = emit(b, graph, inputs, outputs, constants, scratch=…, status=…, sync=…, width=…)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from backlight.primitive import REGISTRY, Loop
 __all__ = ["constants", "cost", "emit"]
 
 HELD = 64  # elements of a captured array that are loaded before a loop rather than in it
-STEPS = 8  # bytes behind the stop word: how many steps of the outermost loop are done
+OFTEN = 64  # steps, those of inner loops included, between two questions whether to go on: some microseconds
 
 
 def emit(
@@ -41,7 +41,7 @@ def emit(
     *,
     scratch: Value,
     status: Value,
-    stop: Value | None = None,
+    sync: Value | None = None,
     width: int = 4,
 ) -> int:
     """Write ``graph`` into ``b``; returns how many bytes of the work area at ``scratch`` (aligned to 64) it uses.
@@ -49,12 +49,12 @@ def emit(
     ``inputs``, ``outputs`` and ``constant_places`` are addresses of arrays in order: the graph's inputs, its outputs,
     and what ``constants(graph)`` lists. No output may overlap an input, except that one may stand exactly where an
     input stands that is only the first carry of a loop. An index out of range stores a code at ``status``. Where
-    ``stop`` is given, outermost loops look at the i64 there after every step: nonzero ends them, with carries that are
-    those after a whole number of steps, which stands in the i64 behind it; later rows are left as they were.
+    ``sync`` is given, outermost loops ask between steps whether to go on (``sync.py``); one that is ended has carries
+    that are those after a whole number of steps, and leaves later rows as they were.
     ``width`` is how many float32 numbers a vector register holds.
     """
     places = dict(zip(large_constants(graph), constant_places, strict=True))
-    unroller = _Unroller(Scalars(b, width, scratch), places, stop)
+    unroller = _Unroller(Scalars(b, width, scratch), places, sync)
     targets = _targets(graph, outputs)
     values = [Memory.at(place, node.shape, node.dtype) for place, node in zip(inputs, graph.inputs, strict=True)]
     for value, node, place in zip(unroller.evaluate(graph, values, targets), graph.outputs, outputs, strict=True):
@@ -77,11 +77,11 @@ def _targets(graph: Graph, outputs: Sequence[Value]) -> dict[tuple[Node, int], V
 class _Unroller:
     """Walks through a graph and writes each node's scalars."""
 
-    def __init__(self, scalars: Scalars, places: dict[Node, Value], stop: Value | None) -> None:
+    def __init__(self, scalars: Scalars, places: dict[Node, Value], sync: Value | None) -> None:
         self.scalars = scalars
         self.b = scalars.b
         self.places = places
-        self.stop = stop
+        self.sync = sync
 
     def evaluate(self, graph: Graph, inputs: Sequence[Any], targets: dict[tuple[Node, int], Value]) -> list[Any]:
         """The values of the outputs, held or in memory; rows that a loop stacks go to their ``targets``."""
@@ -107,8 +107,6 @@ class _Unroller:
         if isinstance(kernel, Loop):
             write = self.scan if kernel.kind == "scan" else self.while_loop
             return write(node, xs, {k: targets.get((node, k)) for k in read[node]})
-        if prod(node.shape) == 0:
-            return held([], node.shape)
         return KERNELS[type(kernel)](self.scalars, node, kernel, xs)
 
     # -- Loops
@@ -134,7 +132,7 @@ class _Unroller:
                 for x, each in zip(xs[carries:stepped], body.inputs[carries:], strict=False)
             ]
             captured = [self.captured(x) for x in xs[stepped:]]
-            with self.loop(length) as i, scalars.scope():
+            with self.loop(length, body) as i, scalars.scope():
                 t = length - 1 - i if layout.reverse else i
                 carry = [_current(kept[k]) for k in range(carries)]
                 rows = [scalars.row(x, strides, [t]) for x, strides in sequences]
@@ -154,7 +152,7 @@ class _Unroller:
         steps = b.variable("i64", 0)
         captured = [self.captured(x) for x in xs[carries:]]
         watched, own = captured[: node.params["watched"]], captured[node.params["watched"] :]
-        stop, self.stop = self.stop, None
+        sync, self.sync = self.sync, None
         name = b.new_label("while")
         b.line(f"br label %{name}")
         b.label(name)
@@ -163,31 +161,38 @@ class _Unroller:
             (truth,) = self.evaluate(condition, [*carry, *watched], {})
             dtype = condition.outputs[0].dtype
             more = scalars.value(("truth", "x0"), [scalars.elements(truth).item()], [dtype], BOOL)
-            if stop is not None:
-                more = more & b.load_atomic(stop, "i64").eq(0)
             b.line(f"br i1 {more.text}, label %{name}.step, label %{name}.exit")
             b.label(f"{name}.step")
             found = dict(enumerate(self.evaluate(body, [*carry, *own], {})))
             self.go_on(kept, found, carries, body)
-            steps.set(steps.get() + 1)
-            if stop is not None:
-                b.store(steps.get(), b.at(stop, STEPS, "i8"))
+            done = steps.get() + 1
+            steps.set(done)
+            if sync is not None:
+                self.ask(sync, done, condition, body, leave=f"{name}.exit")
             b.line(f"br label %{name}")
         b.label(f"{name}.exit")
-        self.stop = stop
+        self.sync = sync
         return {k: _current(variables) for k, variables in kept.items()} | {carries: held([steps.get()], ())}
 
     @contextmanager
-    def loop(self, length: int) -> Iterator[Value]:
-        """A loop of ``length`` steps; an outermost one can be stopped after each of them."""
+    def loop(self, length: int, body: Graph) -> Iterator[Value]:
+        """A loop of ``length`` steps; an outermost one can be stopped between them."""
         b = self.b
-        stop, self.stop = self.stop, None
+        sync, self.sync = self.sync, None
         with b.loop(length) as i:
             yield i
-            if stop is not None:
-                b.store(i + 1, b.at(stop, STEPS, "i8"))
-                b.leave(i, b.load_atomic(stop, "i64").ne(0))
-        self.stop = stop
+            if sync is not None:
+                self.ask(sync, i + 1, body, leave=f"{i.text[1:-2]}.exit")
+        self.sync = sync
+
+    def ask(self, sync: Value, steps: Value, *graphs: Graph, leave: str) -> None:
+        """Go to ``leave`` if after so many ``steps`` of these graphs the program shall end."""
+        b = self.b
+        often = 1 << (int(OFTEN / sum(map(_steps, graphs))) or 1).bit_length() - 1
+        with b.when((steps & (often - 1)).eq(0)):
+            answer, go = b.write("i64", f"call i64 @asked(ptr {sync.text})"), b.new_label("go")
+            b.line(f"br i1 {answer.ne(0).text}, label %{leave}, label %{go}")
+            b.label(go)
 
     def variables(self, start: Any, like: Node) -> Held:
         """A register for each element of a carry, or of a sum, which starts from 0."""
@@ -210,6 +215,17 @@ class _Unroller:
         if isinstance(x, Memory) and x.size <= HELD:
             self.scalars.elements(x)
         return x
+
+
+def _steps(graph: Graph) -> float:
+    """How many steps a graph takes in all, with those of the loops in it: without end where numbers decide that."""
+    steps = 1.0
+    for node in graph.nodes:
+        if node.primitive is REGISTRY.scan:
+            steps += node.params["layout"].length * _steps(node.params["body"].graph)
+        elif node.primitive is REGISTRY.while_loop:
+            steps = inf
+    return steps
 
 
 def _current(variables: Held) -> Held:

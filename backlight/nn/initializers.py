@@ -172,7 +172,7 @@ class Identity(Initializer):
     def draw(self, key: Any, shape: Shape, dtype: np.dtype[Any]) -> Any:
         """The identity matrix, or as much of it as there is room for."""
         if len(shape) != 2:
-            expected = message("expected_matrix")
+            expected = message("expected_2d")
             where = str(user_source() or "")
             raise ShapeError(message("init_shape", where, name=type(self).__name__, shape=shape, expected=expected))
         return np.asarray(self.gain * np.eye(*shape), dtype)

@@ -74,7 +74,7 @@ class Names:
             return custom_objects[name]
         known = self.things.get(self.aliases.get(name, name))
         if known is None:
-            raise self._unknown(repr(name), name)
+            raise self.unknown(repr(name), name)
         return known
 
     def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -90,7 +90,7 @@ class Names:
         if isinstance(found, type):
             return self._made(found, {})
         if not callable(found):
-            raise self._unknown(f"{type(found).__name__} {found!r}")
+            raise self.unknown(f"{type(found).__name__} {found!r}")
         return found
 
     def serialize(self, thing: Any) -> Any:
@@ -110,7 +110,7 @@ class Names:
         if name == "function" and isinstance(inside, str):  # as Keras writes a function
             return self.get(inside, custom_objects)
         if not isinstance(name, str) or not isinstance(inside, Mapping):
-            raise self._unknown(repr(dict(config)))
+            raise self.unknown(repr(dict(config)))
         found = self.find(name, custom_objects)
         return self._made(found, inside, custom_objects) if isinstance(found, type) else found
 
@@ -126,7 +126,8 @@ class Names:
                 message("lookup_arguments", here, name=name, config=dict(config), reason=error)
             ) from None
 
-    def _unknown(self, came: str, name: str = "") -> ArgumentError:
+    def unknown(self, came: str, name: str = "") -> ArgumentError:
+        """The error that what ``came`` is not in the table, with the names that are close to ``name``."""
         names = sorted({*self.things, *self.aliases})
         close = get_close_matches(name, names, 3) or get_close_matches(name.lower(), names, 3)
         fix = message("lookup_close", names=", ".join(map(repr, close))) if close else ""

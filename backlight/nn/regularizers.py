@@ -118,7 +118,11 @@ class OrthogonalRegularizer(Regularizer):
 
     def __call__(self, w: Any) -> Any:
         if np.ndim(w) != 2:
-            facts = {"name": "OrthogonalRegularizer", "shape": np.shape(w), "expected": message("expected_matrix")}
+            facts = {
+                "name": "OrthogonalRegularizer",
+                "shape": np.shape(w),
+                "expected": message("expected_2d"),
+            }
             raise ShapeError(message("init_shape", str(user_source() or ""), **facts))
         rows = w if self.mode == "rows" else np.transpose(w)
         unit = rows / np.sqrt(np.maximum(np.sum(np.square(rows), axis=1, keepdims=True), EPSILON**2))

@@ -87,7 +87,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} cannot make the shape {shape}.\nExpected: {expected}",
         "{name} 无法生成形状 {shape}。\n应为：{expected}",
     ),
-    "expected_matrix": ("two axes.", "两个轴。"),
+    "expected_2d": ("two axes.", "两个轴。"),
     "expected_matrix_or_more": ("two axes or more.", "至少两个轴。"),
     "init_option": (
         "{name}: {option}={came!r} makes no sense.\nExpected: {expected}",
@@ -199,7 +199,102 @@ TEXTS: dict[str, tuple[str, str]] = {
         '"channels_last": (examples, rows, columns, channels).',
         '"channels_last"：(样本, 行, 列, 通道)。',
     ),
-    "expected_axis": ("a whole number, or a list of them: axes of the input.", "整数或整数列表：输入的轴。"),
+    "network_symbols": (
+        "a model is made between symbols, but {came} was given.\n"
+        "Write instead: x = Input(shape), outputs made by calling layers on x, then Model(x, outputs).",
+        "模型由符号之间的计算组成，而给出的是 {came}。\n改写为：x = Input(shape)，对 x 调用层得到输出，再用 Model(x, outputs)。",
+    ),
+    "network_inputs": (
+        "{count} inputs were given for {expected}: {names}.\nExpected: one for each, as a list or a dictionary by name.",
+        "{expected} 个输入（{names}）给出了 {count} 个。\n应为：每个一个，列表或按名称的字典。",
+    ),
+    "network_shape": (
+        "input {name} has the shape {came}.\nExpected: {expected}, where None may be any length.",
+        "输入 {name} 的形状为 {came}。\n应为：{expected}，其中 None 可为任意长度。",
+    ),
+    "expected_data_format": (
+        '"channels_last": (examples, ..., channels), or "channels_first": (examples, channels, ...).',
+        '"channels_last"：(样本, …, 通道)，或 "channels_first"：(样本, 通道, …)。',
+    ),
+    "expected_counts": (
+        "a whole number of at least {least}, or {count} of them, one for each axis.",
+        "至少为 {least} 的整数，或 {count} 个这样的整数（每个轴一个）。",
+    ),
+    "expected_pairs": (
+        "a whole number of at least 0, or {count} of them, or {count} pairs (before, after).",
+        "至少为 0 的整数，或 {count} 个这样的整数，或 {count} 对 (前, 后)。",
+    ),
+    "expected_names": ("one of {names}.", "{names} 之一。"),
+    "expected_undilated": (
+        "strides above 1 or a dilation_rate above 1 ({dilation} was given), not both.",
+        "strides 大于 1 或 dilation_rate 大于 1（给出的是 {dilation}），不能两者同时。",
+    ),
+    "expected_divisor": ("a divisor of the number of {what}, {number}.", "{what} 的数量 {number} 的约数。"),
+    "expected_below": ("numbers below the strides {limit}.", "小于步幅 {limit} 的数。"),
+    "expected_axis": ("the number of an axis, such as -1.", "轴的编号，例如 -1。"),
+    "expected_two_axes": (
+        "the number of an axis other than 0, which is that of the examples, or two of them, one for each input.",
+        "一个轴的编号（0 是样本轴，不能用），或两个这样的编号（每个输入一个）。",
+    ),
+    "layer_window": (
+        "layer {layer} ({kind}) has windows of the lengths {reach}, longer than its input, whose axes have the lengths "
+        '{lengths}.\nExpected: an input at least as long.\nWrite instead: padding="same", or a smaller window.',
+        "层 {layer}（{kind}）的窗口长度为 {reach}，比输入更长，输入各轴长度为 {lengths}。\n应为：输入至少与窗口一样长。\n"
+        '改写为：padding="same"，或更小的窗口。',
+    ),
+    "layer_nothing_left": (
+        "layer {layer} ({kind}) leaves nothing of an input whose axes have the lengths {lengths}: {after} would remain.\n"
+        "Expected: at least 1 along each axis.",
+        "层 {layer}（{kind}）使各轴长度为 {lengths} 的输入所剩无几：将剩下 {after}。\n应为：每个轴至少剩 1。",
+    ),
+    "merge_inputs": (
+        "layer {layer} ({kind}) was called with {came}.\nExpected: {expected}",
+        "层 {layer}（{kind}）的输入为 {came}。\n应为：{expected}",
+    ),
+    "merge_came": ("a list of {count} inputs", "含 {count} 个输入的列表"),
+    "expected_inputs": ("a list of inputs: layer([a, b]).", "输入的列表：layer([a, b])。"),
+    "expected_two_inputs": ("a list of two inputs: layer([a, b]).", "两个输入的列表：layer([a, b])。"),
+    "merge_shapes": (
+        "layer {layer} ({kind}) cannot merge inputs of the shapes {shapes}.\nExpected: {expected}",
+        "层 {layer}（{kind}）无法合并形状为 {shapes} 的输入。\n应为：{expected}",
+    ),
+    "expected_equal": (
+        "lengths that are equal, or 1 in one of them, along every axis.",
+        "每个轴上的长度相等，或其中一个为 1。",
+    ),
+    "expected_joined": (
+        "the same lengths along every axis but {axis}.",
+        "除轴 {axis} 外，每个轴上的长度都相同。",
+    ),
+    "expected_dot": (
+        "the same number of examples, and the same length along axis {first} of the first and axis {second} of the "
+        "second input; axis 0 is that of the examples.",
+        "样本数相同，且第一个输入的轴 {first} 与第二个输入的轴 {second} 长度相同；轴 0 是样本轴。",
+    ),
+    "expected_range": (
+        "a number from {least} to {most}, or two of them, the smallest and the largest.",
+        "{least} 到 {most} 之间的数，或两个这样的数（最小值和最大值）。",
+    ),
+    "expected_bounds": ("two numbers, the smaller one first, such as (0, 255).", "两个数，较小者在前，例如 (0, 255)。"),
+    "expected_deviation": ("a number of at least 0.", "不小于 0 的数。"),
+    "expected_share_below": ("a number from 0 to 1, but not 1.", "0 到 1 之间的数，但不包括 1。"),
+    "expected_channel_numbers": ("a number, or one for each channel.", "一个数，或每个通道一个数。"),
+    "expected_axes": (
+        "the number of an axis other than 0, which is that of the examples, or several of them, or None.",
+        "轴的编号（0 是样本轴，不能用），或多个这样的编号，或 None。",
+    ),
+    "expected_both": ("mean and variance, or neither of them.", "mean 和 variance 都给出，或都不给出。"),
+    "expected_fitting": ("numbers that fit the shape {shape}.", "可广播到形状 {shape} 的数。"),
+    "normalization_given": (
+        "layer {layer} was given its mean and variance, so it has nothing to measure.\n"
+        "Write instead: Normalization() without them, then adapt(data).",
+        "层 {layer} 已给定均值和方差，无需再测量。\n改写为：不带这两个参数的 Normalization()，然后 adapt(data)。",
+    ),
+    "normalization_empty": (
+        "layer {layer} cannot measure mean and variance: the data is empty.\nExpected: at least one example.",
+        "层 {layer} 无法测量均值和方差：数据为空。\n应为：至少一个样本。",
+    ),
+    "expected_some_axes": ("a whole number, or a list of them: axes of the input.", "整数或整数列表：输入的轴。"),
     "expected_one_axis": ("one whole number: an axis of the input.", "一个整数：输入的轴。"),
     "expected_number": ("a number.", "一个数。"),
     "expected_groups": (

@@ -91,7 +91,10 @@ def _count(x: Any, axes: tuple[int, ...], where: Any, keepdims: Any) -> Any:
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Any:
-    """The sum over ``axis`` divided by the number of elements (half precision is added up in single)."""
+    """The sum over ``axis`` divided by the number of elements (half precision is added up in single).
+
+    Integers are added up as float64, unless ``dtype`` says otherwise, which is then the result's too.
+    """
     x = a if type(a) is Array else operand(a)
     if dtype is None and out is None and where is True and not keepdims and x.dtype in _WIDE:
         axes = axes_of(axis, len(x.shape))
@@ -106,8 +109,10 @@ def mean(
         x = P.cast(x, dtype=np.dtype(np.float32))
     axes = axes_of(axis, len(x.shape))
     total = fold(P.sum, x if where is True else P.where(where, x, 0), axes, keepdims)
+    if dtype is not None and not half:
+        total = cast(total, dtype)  # small integers were added up in larger ones
     y = total / _count(x, axes, where, keepdims)
-    return deliver(P.cast(y, dtype=np.dtype(np.float16)) if half else y, out)
+    return deliver(cast(y, np.float16 if half else y.dtype if dtype is None else dtype), out)
 
 
 @implements(np.var)

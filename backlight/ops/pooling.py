@@ -78,6 +78,7 @@ def _max_pool_pullback(x: Any, y: Any, g: Any, **params: Any) -> Any:
 
 
 def _average_pool(x: Any, *, size: Ints, strides: Ints, padding: Pads) -> Any:
+    x = x if x.dtype.kind in "fc" else x.astype(float)  # before adding, which may overflow
     return _folded(x, np.add, size, strides, padding, 0) / x.dtype.type(prod(size))
 
 

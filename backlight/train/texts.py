@@ -99,4 +99,84 @@ TEXTS: dict[str, tuple[str, str]] = {
     "expected_class_labels": ("class numbers", "类别编号"),
     "expected_one_hot_labels": ("one-hot labels", "one-hot 标签"),
     "expected_two_classes": ("one probability for every label", "每个标签对应一个概率"),
+    "data_kind": (
+        "the data hold values of dtype {came}.\nExpected: real numbers, whole numbers or booleans.",
+        "数据的 dtype 为 {came}。\n应为：实数、整数或布尔值。",
+    ),
+    "fit_class_weight": (
+        "class_weight={came} does not name every class: the labels hold {classes}.\n"
+        "Expected: a dictionary from every class number to its weight.",
+        "class_weight={came} 没有给出每个类别：标签中有 {classes}。\n应为：从每个类别编号到其权重的字典。",
+    ),
+    "fit_batch": (
+        "a batch has {came} parts.\nExpected: x, (x, y) or (x, y, sample_weight).",
+        "一个批次有 {came} 个部分。\n应为：x、(x, y) 或 (x, y, sample_weight)。",
+    ),
+    "fit_no_data": (
+        "no data were given.\nExpected: arrays x and y, or batches that hold both.",
+        "没有给出数据。\n应为：数组 x 和 y，或同时包含两者的批次。",
+    ),
+    "fit_labels_twice": (
+        "{came} hands out whole batches, so y and sample_weight cannot be given beside it.\n"
+        "Write instead: let it hand out (x, y) or (x, y, sample_weight).",
+        "{came} 给出完整的批次，因此不能再另外给出 y 和 sample_weight。\n改写为：让它给出 (x, y) 或 (x, y, sample_weight)。",
+    ),
+    "fit_split": (
+        "validation_split={came} of {examples} examples leaves a side empty.\n"
+        "Expected: a share between 0 and 1 that leaves examples on both sides.",
+        "从 {examples} 个样本中取 validation_split={came} 会使一边为空。\n应为：0 到 1 之间、两边都留有样本的比例。",
+    ),
+    "fit_not_compiled": (
+        "{method} needs to know how to train.\nWrite instead: model.compile(optimizer, loss, metrics) first.",
+        "{method} 需要知道如何训练。\n改写为：先调用 model.compile(optimizer, loss, metrics)。",
+    ),
+    "fit_number": (
+        "{name}={came}.\nExpected: a whole number of at least {least}.",
+        "{name}={came}。\n应为：至少为 {least} 的整数。",
+    ),
+    "fit_interpreted": (
+        "{what} runs step by step in Python, because it cannot be compiled: {reason}",
+        "{what} 无法编译，因此在 Python 中逐步运行：{reason}",
+    ),
+    "objective_names": (
+        "{what} names {came}, but the outputs of the model are {names}.\nExpected: these names.",
+        "{what} 中有 {came}，而模型的输出是 {names}。\n应为：这些名称。",
+    ),
+    "objective_count": (
+        "{what}: {came} for {count} outputs ({names}).\nExpected: one for each output.",
+        "{what}：{count} 个输出（{names}）对应 {came}。\n应为：每个输出一个。",
+    ),
+    "objective_none": (
+        "there is nothing to make small.\nWrite instead: model.compile(optimizer, loss=...), or add_loss in a layer.",
+        "没有要最小化的东西。\n改写为：model.compile(optimizer, loss=...)，或在层中使用 add_loss。",
+    ),
+    "model_ends": (
+        "a model between symbols needs both inputs and outputs.\nWrite instead: Model(inputs=..., outputs=...).",
+        "由符号组成的模型需要输入和输出。\n改写为：Model(inputs=..., outputs=...)。",
+    ),
+    "model_layer": (
+        "there is no layer {came}.\nExpected: a place, or one of these names: {names}.",
+        "没有层 {came}。\n应为：位置，或下列名称之一：{names}。",
+    ),
+    "model_empty": (
+        "{model} has no layer to take away.\nWrite instead: add one first.",
+        "{model} 没有可以去掉的层。\n改写为：先添加一层。",
+    ),
+    "model_not_layer": (
+        "{came} is not a layer.\nExpected: layers such as Dense(10), or Input(shape) first.",
+        "{came} 不是层。\n应为：层，例如 Dense(10)，或首先是 Input(shape)。",
+    ),
+    "model_name": (
+        "there is a layer {name} already.\nWrite instead: another name=....",
+        "已有名为 {name} 的层。\n改写为：另取 name=...。",
+    ),
+    "summary_layer": ("Layer", "层"),
+    "summary_shape": ("Output shape", "输出形状"),
+    "summary_parameters": ("Parameters", "参数"),
+    "summary_unbuilt": ("not built", "未构建"),
+    "summary_totals": (
+        "Total parameters: {total} ({size}); trained: {trained}; not trained: {others}",
+        "参数总数：{total}（{size}）；可训练：{trained}；不可训练：{others}",
+    ),
+    "summary_optimizer": ("The optimizer holds {count} more.", "优化器另外保存 {count} 个。"),
 }

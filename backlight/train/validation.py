@@ -6,19 +6,17 @@ it. None of them changes anything.
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
 import numpy as np
 
 from backlight.array import Array
-from backlight.errors import ArgumentError, BacklightError, DataError, ShapeError, message
+from backlight.errors import ArgumentError, BacklightError, DataError, ShapeError, TrainingWarning, message
 from backlight.nn import losses
 from backlight.nn.logits import origin_of
 from backlight.nn.losses.common import here
 from backlight.nn.losses.entropy import check_labels
-from backlight.trace import user_frame
+from backlight.refusal import warn
 from backlight.train.metrics import accuracy, confusion
 from backlight.train.metrics.auc import AUC
 from backlight.train.metrics.base import MeanMetricWrapper
@@ -35,18 +33,6 @@ __all__ = [
     "loss_function",
     "validate",
 ]
-
-
-class TrainingWarning(UserWarning):
-    """Something that is allowed, and probably not what was meant."""
-
-
-def _warn(text: str) -> None:
-    where, level = user_frame(), 1
-    frame = sys._getframe(0)
-    while frame is not where and frame.f_back is not None:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(text, TrainingWarning, stacklevel=level)  # at the user's line
 
 
 def _plain(x: Any) -> np.ndarray[Any, Any]:
@@ -160,7 +146,7 @@ def check_loss(loss: Any, y_true: Any, y_pred: Any) -> None:
     elif getattr(function, "__module__", "").startswith(losses.__name__):
         function(labels, p, **options)
     if labels.ndim == p.ndim - 1 == 1 and p.shape[-1] == 1 and function not in _SPARSE:
-        _warn(message("column_against_row", labels=labels.shape, predictions=p.shape))
+        warn(message("column_against_row", labels=labels.shape, predictions=p.shape), TrainingWarning)
     if function in (*_BINARY, *_ONE_HOT, *_SPARSE):
         _check_range(name, function, options, y_pred, p)
 
@@ -187,14 +173,14 @@ def _check_range(name: str, function: Any, options: dict[str, Any], y_pred: Any,
     axis = options.get("axis", -1)
     low, high = float(p.min()), float(p.max())
     if many and p.shape[axis] == 1:
-        _warn(message("single_class", loss=name, predictions=p.shape))
+        warn(message("single_class", loss=name, predictions=p.shape), TrainingWarning)
         return
     if options.get("from_logits"):
         origin = origin_of(y_pred)
         if origin is not None and origin.kind in ("softmax", "sigmoid"):
             raise ArgumentError(message("probabilities_as_logits", here(), loss=name, maker=origin.kind))
         if many and low >= 0 and high <= 1 and np.all(np.abs(p.sum(axis=axis) - 1.0) < 1e-3):
-            _warn(message("maybe_probabilities", loss=name, predictions=p.shape))
+            warn(message("maybe_probabilities", loss=name, predictions=p.shape), TrainingWarning)
     elif low < 0 or high > 1 + 1e-3:
         activation = "softmax" if many else "sigmoid"
         facts = {"loss": name, "predictions": p.shape, "low": f"{low:g}", "high": f"{high:g}"}
@@ -241,7 +227,7 @@ def check_metric(metric: Any, loss: Any, y_true: Any, y_pred: Any) -> None:
         and function is not losses.ctc
     )
     if isinstance(found, _COUNTING) and between_numbers and not _whole(labels):
-        _warn(message("metric_for_loss", metric=found.name, loss=getattr(function, "__name__", "")))
+        warn(message("metric_for_loss", metric=found.name, loss=getattr(function, "__name__", "")), TrainingWarning)
     try:
         found.result(found.update(found.init(labels.shape, p.shape), labels, p))
     except BacklightError:

@@ -6,17 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from backlight.nn.layer import InputSpec, Layer, SeedGenerator
-from backlight.nn.layers import attention, cells, core, embedding, normalization, operation, recurrent
-from backlight.nn.layers.attention import *  # noqa: F403 - the names of every family
+from backlight.nn.layers import (
+    attention,
+    augmentation,
+    cells,
+    convolution,
+    core,
+    embedding,
+    merging,
+    normalization,
+    operation,
+    pooling,
+    preprocessing,
+    recurrent,
+    resizing,
+)
+from backlight.nn.layers.attention import *  # noqa: F403
+from backlight.nn.layers.augmentation import *  # noqa: F403
 from backlight.nn.layers.cells import *  # noqa: F403
+from backlight.nn.layers.convolution import *  # noqa: F403
 from backlight.nn.layers.core import *  # noqa: F403
 from backlight.nn.layers.embedding import *  # noqa: F403
+from backlight.nn.layers.merging import *  # noqa: F403
 from backlight.nn.layers.normalization import *  # noqa: F403
 from backlight.nn.layers.operation import *  # noqa: F403
+from backlight.nn.layers.pooling import *  # noqa: F403
+from backlight.nn.layers.preprocessing import *  # noqa: F403
 from backlight.nn.layers.recurrent import *  # noqa: F403
+from backlight.nn.layers.resizing import *  # noqa: F403
 from backlight.nn.lookup import Names
 
-FAMILIES = (core, operation, normalization, embedding, cells, recurrent, attention)
+FAMILIES = (
+    core, convolution, pooling, resizing, normalization, embedding, cells, recurrent, attention, merging,
+    augmentation, preprocessing, operation,
+)  # fmt: skip
 
 LAYERS: dict[str, type[Layer]] = {
     name: thing
@@ -30,6 +53,7 @@ NAMES = Names("kind_layer", LAYERS)
 
 __all__ = ["InputSpec", "Layer", "SeedGenerator", "deserialize", "serialize"]
 __all__ += [name for family in FAMILIES for name in family.__all__ if name[0].isupper()]
+__all__ += [name for name in merging.__all__ if name.islower()]
 
 
 def serialize(layer: Layer) -> dict[str, Any]:

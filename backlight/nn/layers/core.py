@@ -205,7 +205,7 @@ class Reshape(Layer):
     >>> Reshape((2, -1))(np.zeros((5, 6), np.float32)).shape
     (5, 2, 3)
 
-    Raises ``ArgumentError`` for something that is no shape, ``ShapeError`` for one that holds other numbers of numbers.
+    Raises ``ArgumentError`` for something that is no shape, or for one that holds more or fewer numbers.
     """
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:

@@ -30,7 +30,7 @@ def _axes(layer: Layer, axis: Any) -> Any:
     """An axis, or a list of them, as it was given; raises ``ArgumentError``."""
     given = axis if isinstance(axis, list | tuple) else [axis]
     if not given or any(isinstance(a, bool) or not isinstance(a, int | np.integer) for a in given):
-        raise option_error(layer, "axis", axis, "expected_axis")
+        raise option_error(layer, "axis", axis, "expected_some_axes")
     return [int(a) for a in axis] if isinstance(axis, list | tuple) else int(axis)
 
 

@@ -54,7 +54,7 @@ def weights_beside(metric: str, weights: Any, values: Any) -> Any:
     if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
         weights = weights.reshape(weights.shape[:-1])
     ends = weights.shape == values.shape[: weights.ndim]
-    column = weights.ndim == values.ndim and weights.shape[:-1] == values.shape[:-1] and weights.shape[-1] == 1
+    column = 0 < weights.ndim == values.ndim and weights.shape[:-1] == values.shape[:-1] and weights.shape[-1] == 1
     if weights.ndim and not ends and not column:
         facts = {"weights": tuple(weights.shape), "values": tuple(values.shape)}
         raise ShapeError(message("metric_weights", here(), metric=metric, **facts))

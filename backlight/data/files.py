@@ -1,0 +1,90 @@
+"""Reading with bounds: packed or not, never more than was agreed; writing so that nobody sees half a file."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from backlight.errors import DataError, message
+
+__all__ = ["Bounded", "opened", "read_small", "read_up_to", "replaced"]
+
+GZIP = b"\x1f\x8b"
+BLOCK = 1 << 20
+
+
+class Bounded(io.RawIOBase):
+    """A stream of at most ``most`` bytes; reading past them raises ``DataError``."""
+
+    def __init__(self, file: Any, path: Path, most: int) -> None:
+        super().__init__()
+        self._file, self._path, self._most, self._left = file, path, most, most
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` with what comes next."""
+        view = memoryview(buffer).cast("B")
+        if not self._left and self._file.read(1):
+            raise DataError(message("file_large", file=self._path, most=self._most))
+        data = self._file.read(min(len(view), self._left))  # not one more, which a buffer may ask for without need
+        self._left -= len(data)
+        view[: len(data)] = data
+        return len(data)
+
+
+@contextlib.contextmanager
+def opened(path: Path, most: int) -> Iterator[IO[bytes]]:
+    """The content of a file, unpacked if it is packed with gzip, and at most ``most`` bytes of it.
+
+    Raises ``DataError`` for a file that is missing, cannot be read, is damaged, or is larger.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == GZIP
+            raw.seek(0)
+            with gzip.open(raw) if packed else contextlib.nullcontext(raw) as file:
+                yield io.BufferedReader(Bounded(file, path, most))
+    except DataError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(message("file_unreadable", file=path, reason=error)) from None
+
+
+def read_up_to(file: IO[bytes], most: int) -> bytearray:
+    """At most ``most`` bytes; memory grows with what is there, not with what was announced."""
+    data = bytearray()
+    while len(data) < most and (block := file.read(min(most - len(data), BLOCK))):
+        data += block
+    return data
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """The whole content of a file of at most ``most`` bytes, unpacked if it is packed."""
+    with opened(path, most) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
+    """A new file, which takes the place of ``path`` once it is complete and on the disk."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.new")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

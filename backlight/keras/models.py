@@ -1,0 +1,5 @@
+"""Models."""
+
+from backlight.train.model import Model, Sequential
+
+__all__ = ["Model", "Sequential"]

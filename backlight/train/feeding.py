@@ -1,0 +1,207 @@
+"""What ``fit`` reads: arrays in memory or in a file through an index of rows, or batches that come one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from backlight.data.batches import Batches, order_of_epoch
+from backlight.data.sources import Arrays, source_of, stacked
+from backlight.errors import ArgumentError, DataError, message
+from backlight.nn.losses.common import here
+from backlight.nn.naming import floatx
+from backlight.tree import flatten, tree_map, unflatten
+
+__all__ = ["ArrayFeed", "StreamFeed", "class_weights", "feed_of", "split"]
+
+MOST_BYTES = 1 << 24  # of batches that are put together for one native call
+MOST_BATCHES = 64
+
+
+def _numbers(leaf: Any) -> Any:
+    """An array as the model reads it: floating-point numbers in ``floatx``, files as they are."""
+    if isinstance(leaf, np.memmap):
+        return leaf
+    array = np.asarray(leaf)
+    if array.dtype.kind not in "biuf":
+        raise DataError(message("data_kind", here(), came=str(array.dtype)))
+    if array.dtype.kind == "f" and array.dtype != floatx():
+        array = array.astype(floatx())
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("=")) if array.ndim else array
+
+
+def class_weights(y: Any, given: Any) -> Any:
+    """The weight of every example's class: of class numbers, or of the largest entry of one-hot rows."""
+    labels = np.asarray(y)
+    if labels.ndim > 1 and labels.shape[-1] > 1:
+        labels = labels.argmax(-1)
+    labels = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
+    found = np.unique(labels)
+    if not isinstance(given, dict) or any(int(k) not in given for k in found):
+        raise ArgumentError(message("fit_class_weight", here(), came=repr(given)[:80], classes=found.tolist()[:20]))
+    table = np.zeros(int(found.max()) + 1 if len(found) else 1, floatx())
+    for k in found:
+        table[k] = given[int(k)]
+    return table[labels]
+
+
+class ArrayFeed:
+    """Arrays of one length: a batch is a row of numbers, and the step picks the examples itself."""
+
+    def __init__(
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int, key: Any = None, shuffle: bool = False
+    ) -> None:
+        whole = Arrays((x, y, sample_weight))
+        self.tree = unflatten(whole.structure, [_numbers(leaf) for leaf in whole.leaves])
+        self.examples = whole.length
+        if not self.examples:
+            raise DataError(message("data_empty", here(), what="x", shape=tuple(np.shape(whole.leaves[0]))))
+        self.batch_size = min(batch_size, self.examples)
+        self.key, self.shuffle = key, shuffle
+        self.data: Sequence[Any] = (self.tree,)
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch, the last one perhaps smaller."""
+        return -(-self.examples // self.batch_size)
+
+    def first(self, count: int) -> Any:
+        """The first ``count`` examples."""
+        return tree_map(lambda leaf: np.array(leaf[:count]), self.tree)
+
+    def pieces(self, epoch: int, skip: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+        """The batches of an epoch, from number ``skip``: rows of numbers, at most ``most()`` together."""
+        n, size = self.examples, self.batch_size
+        order = order_of_epoch(self.key, epoch, n) if self.shuffle else np.arange(n)
+        whole = n // size
+        rows = order[: whole * size].reshape(whole, size)
+        at = min(skip, whole)
+        while at < whole:
+            count = min(most() or whole, whole - at)
+            yield rows[at : at + count], count
+            at += count
+        if n % size and skip <= whole:
+            yield order[whole * size :].reshape(1, -1), 1
+
+    @staticmethod
+    def batch(row: Any, data: Sequence[Any]) -> Any:
+        """The examples of a row."""
+        return tree_map(lambda leaf: leaf[row], data[0])
+
+
+class StreamFeed:
+    """Batches that come one by one; several of the same shape are handed over together."""
+
+    data: Sequence[Any] = ()
+
+    def __init__(self, batches: Any, steps: int | None = None, class_weight: Any = None) -> None:
+        self._given = batches if isinstance(batches, Batches) else Batches(batches, None)
+        self._wanted, self._class_weight = steps, class_weight
+        self._iterator: Iterator[Any] | None = None
+        self._ahead: list[Any] = []
+
+    @property
+    def steps(self) -> int | None:
+        """Batches in an epoch, where that is known."""
+        return self._wanted or self._given.batches_per_epoch
+
+    def first(self, count: int) -> Any:
+        """The first ``count`` examples, of the first batch; it is handed out again."""
+        if not self._ahead:
+            self._ahead = [next(self._stream(), None)]
+        if self._ahead[0] is None:
+            raise DataError(message("data_empty", here(), what="x", shape=()))
+        return tree_map(lambda leaf: leaf[:count], self._ahead[0])
+
+    def _stream(self) -> Iterator[Any]:
+        if self._iterator is None:
+            self._iterator = iter(self._given)
+        return self._iterator
+
+    def _batches(self) -> Iterator[Any]:
+        ahead, self._ahead = self._ahead, []
+        yield from (each for each in ahead if each is not None)
+        yield from self._stream()
+
+    def pieces(self, epoch: int, skip: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+        """Batches stacked, at most ``most()`` together."""
+        batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
+        if self._wanted:
+            batches = islice(batches, self._wanted)
+        group: list[Any] = []
+        for batch in batches:
+            if group and _form(batch) != _form(group[0]):
+                yield stacked(group), len(group)
+                group = []
+            group.append(batch)
+            size = sum(leaf.nbytes for leaf in flatten(batch)[0])
+            limit = max(1, min(most() or MOST_BATCHES, MOST_BATCHES, MOST_BYTES // max(size, 1)))
+            if len(group) >= limit:
+                yield stacked(group), len(group)
+                group = []
+        if group:
+            yield stacked(group), len(group)
+        if not self._wanted:
+            self._iterator = None  # the next epoch is a new pass
+
+    @staticmethod
+    def batch(row: Any, data: Sequence[Any]) -> Any:
+        """The batch itself."""
+        return row
+
+
+def _form(batch: Any) -> Any:
+    leaves, structure = flatten(batch)
+    return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
+
+
+def _triple(batch: Any, class_weight: Any = None) -> Any:
+    """``(x, y, sample_weight)`` of what a stream hands out: ``x``, ``(x, y)`` or all three."""
+    if not isinstance(batch, tuple | list):
+        batch = (batch,)
+    if not 1 <= len(batch) <= 3:
+        raise ArgumentError(message("fit_batch", here(), came=len(batch)))
+    x, y, w = (*batch, None, None)[:3]
+    x, y, w = (tree_map(_numbers, each) for each in (x, y, w))
+    if class_weight is not None and y is not None:
+        own = class_weights(y, class_weight)
+        w = own if w is None else w * own
+    return x, y, w
+
+
+def feed_of(
+    x: Any, y: Any, sample_weight: Any, batch_size: int | None, *, key: Any = None, shuffle: bool = False,
+    steps: int | None = None, class_weight: Any = None,
+) -> ArrayFeed | StreamFeed:  # fmt: skip
+    """What to read: arrays, with labels and weights beside them; anything else hands out batches itself.
+
+    Raises ``ArgumentError`` for labels beside something that hands out batches, ``DataError`` for an empty set,
+    ``ShapeError`` for arrays of different lengths.
+    """
+    if x is None:
+        raise ArgumentError(message("fit_no_data", here()))
+    source = x if isinstance(x, Batches) else source_of(x)
+    if not isinstance(source, Arrays):
+        if y is not None or sample_weight is not None:
+            raise ArgumentError(message("fit_labels_twice", here(), came=type(x).__name__))
+        return StreamFeed(x, steps, class_weight)
+    if class_weight is not None and y is not None:
+        own = class_weights(y, class_weight)
+        sample_weight = own if sample_weight is None else np.asarray(sample_weight) * own
+    return ArrayFeed(x, y, sample_weight, 32 if batch_size is None else batch_size, key, shuffle)
+
+
+def split(share: float, *trees: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Arrays cut in two: the first part, and the last ``share`` of the examples, in the order given.
+
+    Raises ``ArgumentError`` for a share outside 0 < share < 1, or one that leaves nothing on a side.
+    """
+    whole = Arrays(trees)
+    at = int(np.floor(whole.length * (1.0 - share))) if 0 < share < 1 else 0
+    if not 0 < at < whole.length:
+        raise ArgumentError(message("fit_split", here(), came=share, examples=whole.length))
+    first, last = ([leaf[:at] for leaf in whole.leaves], [leaf[at:] for leaf in whole.leaves])
+    return unflatten(whole.structure, first), unflatten(whole.structure, last)

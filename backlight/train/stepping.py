@@ -1,0 +1,112 @@
+"""A step over many batches: as one native loop that updates what the variables hold, or step by step in Python.
+
+A step is an imperative program: it reads and assigns variables. For the native loop it is recorded with other values
+bound to the variables, which makes it a function from what they hold before to what they hold after; the loop keeps
+that in arrays of its own, in place, and the variables follow after every run.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlight.array import Array
+from backlight.compiler.epoch import Epoch
+from backlight.errors import CompileError, CompileWarning, message
+from backlight.tree import flatten, tree_map
+from backlight.variable import Bindings, Variable
+
+__all__ = ["Stepper"]
+
+Step = Callable[[Any, Sequence[Any]], Any]
+
+
+class Stepper:
+    """``step(row, data)`` over the rows of ``batches``; ``variables`` are those that it may assign.
+
+    ``native`` says whether to compile it. Where that cannot be done, it runs as it is, after one warning.
+    """
+
+    def __init__(self, step: Step, variables: Sequence[Variable], *, native: bool, what: str) -> None:
+        self._step = step
+        self._variables = list(variables)
+        self._arrays: list[Any] = []
+        self._nodes: list[Any] = []  # what the variables were on when they were looked at last
+        self._behind: list[bool] = []  # whether the loop has gone on since
+        self._epochs: dict[Any, Epoch] = {}
+        self.native = native
+        self._what = what
+
+    def works_on(self, variables: Sequence[Variable]) -> bool:
+        """Whether these are the stepper's variables."""
+        return len(variables) == len(self._variables) and all(map(operator.is_, variables, self._variables))
+
+    def run(self, batches: Any, data: Sequence[Any]) -> Any:
+        """Run all rows, and give what the steps returned, stacked; ``follow`` brings the variables up to date.
+
+        ``KeyboardInterrupt`` comes out after a whole step, and the variables are then what they were after it.
+        """
+        if self.native:
+            try:
+                return self._natively(batches, data)
+            except CompileError as error:
+                self.native = False
+                warnings.warn(message("fit_interpreted", what=self._what, reason=error), CompileWarning, stacklevel=2)
+        return self._plainly(batches, data)
+
+    def _natively(self, batches: Any, data: Sequence[Any]) -> Any:
+        self._load()
+        rows = np.shape(_first(batches))[1:]
+        epoch = self._epochs.setdefault(rows, Epoch(self._pure))
+        try:
+            return epoch(self._arrays, batches, *data)
+        except KeyboardInterrupt:
+            self.follow()
+            raise
+        finally:
+            self._behind = [True] * len(self._variables) if epoch.finished else self._behind
+
+    def _pure(self, state: Any, row: Any, *data: Any) -> Any:
+        with Bindings() as bindings:
+            bindings.bind(self._variables, state)
+            returned = self._step(row, data)
+        return bindings.values(self._variables), returned
+
+    def _load(self) -> None:
+        """Bring what was assigned to variables since the last run into the loop's arrays."""
+        if not self._arrays:
+            self._arrays = [variable.numpy() for variable in self._variables]
+            self._nodes = [variable.node for variable in self._variables]
+            self._behind = [False] * len(self._variables)
+            return
+        for k, (variable, array) in enumerate(zip(self._variables, self._arrays, strict=True)):
+            if variable.node is not self._nodes[k]:  # somebody assigned it: that counts, whatever the loop has
+                array[...] = variable.value
+                self._nodes[k], self._behind[k] = variable.node, False
+
+    def follow(self) -> None:
+        """Let the variables hold what the loop has come to."""
+        for k, behind in enumerate(self._behind):
+            if behind:
+                variable = self._variables[k]
+                variable.assign(self._arrays[k])
+                self._nodes[k], self._behind[k] = variable.node, False
+
+    def _plainly(self, batches: Any, data: Sequence[Any]) -> Any:
+        returned = [
+            tree_map(_value, self._step(tree_map(lambda rows, t=t: rows[t], batches), data))
+            for t in range(len(_first(batches)))
+        ]
+        return tree_map(lambda *rows: np.stack(rows), *returned) if returned else None
+
+
+def _first(tree: Any) -> Any:
+    return flatten(tree)[0][0]
+
+
+def _value(leaf: Any) -> Any:
+    return leaf.value if isinstance(leaf, Array) else leaf

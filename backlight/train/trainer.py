@@ -1,0 +1,445 @@
+"""Training as Keras does it: ``compile``, ``fit``, ``evaluate``, ``predict``, on top of steps that anyone could write.
+
+``train_step`` is the imperative program that a user would write by hand: a tape around the model's call, gradients,
+``apply_gradients``. ``fit`` gives it to a ``Stepper``, which makes one native loop of an epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backlight import random
+from backlight.errors import ArgumentError, message
+from backlight.nn.layer import calling
+from backlight.nn.losses.common import here
+from backlight.nn.naming import next_seed
+from backlight.optim import get as optimizer_of
+from backlight.tape import GradientTape
+from backlight.train.callbacks import CallbackList, batch_interval
+from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, split
+from backlight.train.metrics.base import Metric
+from backlight.train.objectives import Objectives
+from backlight.train.stepping import Stepper
+from backlight.train.validation import check_data, validate
+from backlight.tree import flatten, tree_map, unflatten
+
+__all__ = ["Trainer"]
+
+TRIED = 32  # examples that go through the model before the first step, to see whether everything fits
+Feed = ArrayFeed | StreamFeed
+
+
+class Trainer:
+    """What a model can do once it is compiled: see ``Model``."""
+
+    optimizer: Any = None
+    loss: Any = None
+    stop_training = False
+    history: Any = None
+    _objectives: Objectives | None = None
+    _native = True
+
+    # -- Compile ---------------------------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train: an optimiser, a loss and metrics, by name or as objects.
+
+        With ``jit_compile=False`` (or ``run_eagerly=True``) every step runs in Python; otherwise whole epochs run as
+        native code wherever they can be compiled. How many steps run at once is decided by who wants to be told:
+        ``steps_per_execution`` is accepted and not needed.
+
+        Raises ``ArgumentError`` for names that are not known.
+        """
+        self.optimizer = optimizer_of(optimizer)
+        self.loss = loss
+        self._objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
+        self._native = bool(jit_compile) and not run_eagerly
+        self._steppers: dict[str, Stepper] = {}
+        self._shuffle_key = random.key(next_seed())
+        self._epochs_seen = 0
+        self.stop_training = False
+
+    @property
+    def compiled(self) -> bool:
+        """Whether ``compile`` has been called."""
+        return self._objectives is not None
+
+    def _compiled(self, what: str) -> Objectives:
+        if self._objectives is None:
+            raise ArgumentError(message("fit_not_compiled", here(), method=what))
+        return self._objectives
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metrics, the mean of the loss first."""
+        return [] if self._objectives is None or not self._objectives.built else self._objectives.all
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the metrics."""
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Forget what the metrics have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The loss and the metrics so far, by name."""
+        return self._compiled("get_metrics_result").results()
+
+    # -- Steps -----------------------------------------------------------------------------------------------------
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None) -> Any:
+        """The number to make small: the weighted losses, and what layers and regularisers add."""
+        return self._losses_of(y, y_pred, sample_weight)[0]
+
+    def _losses_of(self, y: Any, y_pred: Any, sample_weight: Any, masks: Any = ()) -> tuple[Any, list[Any]]:
+        objectives = self._compiled("compute_loss")
+        total, parts = objectives.value(y, y_pred, sample_weight, masks) if objectives.loss is not None else (None, [])
+        for extra in self.losses:  # type: ignore[attr-defined]
+            total = extra if total is None else total + extra
+        if total is None:
+            raise ArgumentError(message("objective_none", here()))
+        return total, parts
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Take a batch into the metrics, and give what they are."""
+        self._compiled("compute_metrics").update(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step of training on ``(x, y, sample_weight)``: write your own to do something else in ``fit``.
+
+        Everything in it may be plain imperative code that reads and assigns variables; it becomes part of the native
+        loop. What it returns, numbers by name, is what the progress display shows.
+        """
+        self._learn(data)
+        return self.get_metrics_result()
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """One step of ``evaluate``."""
+        self._try(data)
+        return self.get_metrics_result()
+
+    def predict_step(self, data: Any) -> Any:
+        """One step of ``predict``."""
+        return self(_three(data)[0], training=False)  # type: ignore[operator]
+
+    def _learn(self, data: Any) -> None:
+        with GradientTape() as tape:
+            loss = self._forward(data, training=True)
+        variables = self.trainable_variables  # type: ignore[attr-defined]
+        gradients = tape.gradient(self.optimizer.scale_loss(loss), variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+    def _try(self, data: Any) -> None:
+        self._forward(data, training=False)
+
+    def _forward(self, data: Any, training: bool) -> Any:
+        """The loss of a batch; the metrics have seen it."""
+        x, y, sample_weight = _three(data)
+        objectives = self._compiled("train_step")
+        self._forget_losses()  # type: ignore[attr-defined]
+        with calling(training) as context:
+            y_pred = self(x, training=training)  # type: ignore[operator]
+            leaves = flatten(y_pred)[0]
+            masks = [context.masks.get(leaf.node) for leaf in leaves]
+        if type(self).compute_loss is Trainer.compute_loss:
+            loss, parts = self._losses_of(y, y_pred, sample_weight, masks)
+        else:
+            loss, parts = self.compute_loss(x, y, y_pred, sample_weight), []
+        count = flatten(x)[0][0].shape[0]
+        objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
+        if type(self).compute_metrics is Trainer.compute_metrics:
+            objectives.update(y, y_pred, sample_weight)
+        else:
+            self.compute_metrics(x, y, y_pred, sample_weight)
+        return loss
+
+    # -- The loops -------------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+    ) -> Any:
+        """Train for ``epochs``, and give the ``History``: ``history.history["loss"]`` is a list.
+
+        ``x`` and ``y`` are arrays (lists or dictionaries of them for several inputs and outputs), pandas or Polars
+        frames, memory-mapped files; or ``x`` alone hands out ``(x, y)`` or ``(x, y, sample_weight)``: ``Batches``, a
+        generator, anything numbered. Ctrl-C ends training after a whole step; the history so far is returned.
+
+        Raises ``ArgumentError``, ``ShapeError``, ``DataError`` before the first step where data, labels, loss and
+        metrics do not fit each other.
+        """
+        objectives = self._compiled("fit")
+        epochs, initial_epoch = _count("epochs", epochs, 0), _count("initial_epoch", initial_epoch, 0)
+        batch_size = None if batch_size is None else _count("batch_size", batch_size, 1)
+        if validation_split:
+            (x, y, sample_weight), last = split(validation_split, x, y, sample_weight)
+            validation_data = last if validation_data is None else validation_data
+        feed = feed_of(
+            x, y, sample_weight, batch_size, key=self._shuffle_key, shuffle=bool(shuffle), steps=steps_per_epoch,
+            class_weight=class_weight,
+        )  # fmt: skip
+        self._get_ready(feed, objectives)
+        valid = None
+        if validation_data is not None:
+            valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
+        self.stop_training = False
+        told = CallbackList(
+            callbacks, add_history=True, add_progbar=verbose not in (0, False), model=self,
+            verbose=int(verbose) if isinstance(verbose, bool) else verbose, epochs=epochs, steps=feed.steps,
+        )  # fmt: skip
+        with told:
+            told.on_train_begin()
+            logs: dict[str, Any] = {}
+            try:
+                for epoch in range(initial_epoch, epochs):
+                    told.on_epoch_begin(epoch)
+                    self.reset_metrics()
+                    logs = self._epoch("train", feed, told, self._epochs_seen)
+                    self._epochs_seen += 1
+                    if valid is not None and _due(validation_freq, epoch):
+                        logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
+                    told.on_epoch_end(epoch, logs)
+                    if self.stop_training:
+                        break
+            except KeyboardInterrupt:
+                self.stop_training = True
+            if self.optimizer.use_ema:
+                self.optimizer.finalize_variable_values(self.trainable_variables)  # type: ignore[attr-defined]
+            told.on_train_end(logs)
+        return self.history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss, or ``[loss, *metrics]``, on these data; by name with ``return_dict=True``.
+
+        Raises what ``fit`` raises.
+        """
+        objectives = self._compiled("evaluate")
+        feed = feed_of(x, y, sample_weight, batch_size, steps=steps)
+        if not objectives.built:
+            self._get_ready(feed, objectives)
+        told = CallbackList(
+            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
+        )
+        with told:
+            logs = self._evaluated(feed, told)
+        if return_dict:
+            return logs
+        values = [_plain(value) for value in logs.values()]
+        return values[0] if len(values) == 1 else values
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: int | str = "auto", steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:  # fmt: skip
+        """What the model makes of ``x``, as plain arrays.
+
+        Raises what calling the model raises.
+        """
+        feed = feed_of(x, None, None, batch_size, steps=steps)
+        self._build_on(feed.first(1))
+        told = CallbackList(
+            callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
+        )
+        batch_of = type(feed).batch
+        stepper = self._stepper(
+            f"predict {type(feed).__name__}", lambda row, data: self.predict_step(batch_of(row, data)), []
+        )
+        found: list[Any] = []
+        with told:
+            told.on_predict_begin()
+            for rows, _ in feed.pieces(0, 0, lambda: 0):
+                outputs = stepper.run(rows, feed.data)
+                found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
+            told.on_predict_end()
+        leaves = [flatten(each)[0] for each in found]
+        joined = [np.concatenate(column) for column in zip(*leaves, strict=True)]
+        return unflatten(flatten(found[0])[1], joined)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """One step of training on one batch: the loss, or ``[loss, *metrics]``."""
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss, or ``[loss, *metrics]``, on one batch."""
+        return self._on_batch("test", x, y, sample_weight, None, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """What the model makes of one batch."""
+        return self.predict(x, batch_size=len(flatten(x)[0][0]), verbose=0)
+
+    def _on_batch(self, what: str, x: Any, y: Any, w: Any, class_weight: Any, return_dict: bool) -> Any:
+        objectives = self._compiled(f"{what}_on_batch")
+        feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
+        self._get_ready(feed, objectives, check=not objectives.built)
+        logs = self._epoch(what, feed, CallbackList(), 0)
+        if return_dict:
+            return logs
+        values = [_plain(value) for value in logs.values()]
+        return values[0] if len(values) == 1 else values
+
+    # -- Inside the loops ------------------------------------------------------------------------------------------
+
+    def _build_on(self, inputs: Any) -> Any:
+        """Call the model on a few examples, which builds it; what it answers."""
+        return self(_three(inputs)[0], training=False)  # type: ignore[operator]
+
+    def _get_ready(self, feed: Feed, objectives: Objectives, check: bool = True) -> None:
+        """Build model, metrics and optimiser, and look at everything that would go wrong later."""
+        if check or not objectives.built:
+            x, y, w = _three(feed.first(TRIED))
+            for leaf in flatten(feed.tree)[0] if isinstance(feed, ArrayFeed) else ():
+                if not isinstance(leaf, np.memmap):  # a whole file would be read for it
+                    check_data(leaf)
+            y_pred = self._build_on((x, y, w))
+            if not objectives.built:
+                objectives.build(y, y_pred, self._output_names())
+            self._fits(feed, objectives, y, y_pred, w)
+        self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    def _fits(self, feed: Feed, objectives: Objectives, y: Any, y_pred: Any, w: Any) -> None:
+        whole = _three(feed.tree)[1] if isinstance(feed, ArrayFeed) else y
+        labels, shown = objectives.labels(whole, y_pred), objectives.labels(y, y_pred)
+        for k, p in enumerate(flatten(y_pred)[0]):
+            if objectives.losses[k] is not None:
+                validate(objectives.losses[k], objectives.metrics_of(k), labels[k], labels[k], p, None, len(shown[k]))
+
+    def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
+        if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
+            x, y, w = _three(data)
+            feed = feed_of(x, y, w, batch_size, steps=steps)
+        else:
+            feed = feed_of(data, None, None, batch_size, steps=steps)
+        objectives = self._compiled("fit")
+        x, y, w = _three(feed.first(TRIED))
+        self._fits(feed, objectives, y, self._build_on((x, y, w)), w)
+        return feed
+
+    def _output_names(self) -> Sequence[str]:
+        return ()
+
+    def _stepper(self, what: str, step: Callable[..., Any], variables: Sequence[Any]) -> Stepper:
+        """The stepper of the last call, unless it was for other variables."""
+        kept: dict[str, Stepper] = self.__dict__.setdefault("_steppers", {})
+        if what not in kept or not kept[what].works_on(variables):
+            kept[what] = Stepper(step, variables, native=self._native, what=f"{type(self).__name__}: {what}")
+        return kept[what]
+
+    def _epoch(self, what: str, feed: Feed, told: CallbackList, number: int, skip: int = 0) -> dict[str, Any]:
+        """Every batch once: the logs in the end."""
+        train = what == "train"
+        own = (type(self).train_step, Trainer.train_step) if train else (type(self).test_step, Trainer.test_step)
+        custom = own[0] is not own[1]
+        quiet, batch_of = (self._learn if train else self._try), type(feed).batch
+
+        def step(row: Any, data: Any) -> Any:
+            batch = batch_of(row, data)
+            if custom:
+                return (self.train_step if train else self.test_step)(batch)
+            quiet(batch)
+            return {}
+
+        shown = [v for metric in self.metrics for v in metric.variables]
+        variables = [*self.variables, *self.optimizer.variables, *shown] if train else shown  # type: ignore[attr-defined]
+        stepper = self._stepper(f"{what} {type(feed).__name__}", step, variables)
+        every = batch_interval(told, what)
+        logs: dict[str, Any] = {}
+        done = skip
+        begin, end = (told.on_train_batch_begin, told.on_train_batch_end) if train else (
+            told.on_test_batch_begin, told.on_test_batch_end,
+        )  # fmt: skip
+
+        def most() -> int:
+            return every - done % every if every else 0
+
+        for rows, count in feed.pieces(number, skip, most):
+            begin(done)
+            found = stepper.run(rows, feed.data)
+            done += count
+            if custom:
+                logs = {name: _plain(column[-1]) for name, column in found.items()}
+            elif every:
+                stepper.follow()
+                logs = self._results()
+            end(done - 1, logs)
+        stepper.follow()
+        return logs if custom else self._results()
+
+    def _results(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in self.get_metrics_result().items()}
+
+    def _evaluated(self, feed: Feed, told: CallbackList) -> dict[str, Any]:
+        self.reset_metrics()
+        told.on_test_begin()
+        logs = self._epoch("test", feed, told, 0)
+        told.on_test_end(logs)
+        return logs
+
+
+def _three(data: Any) -> tuple[Any, Any, Any]:
+    """``(x, y, sample_weight)`` of a batch; what is missing is ``None``."""
+    if not isinstance(data, tuple | list):
+        return data, None, None
+    return (*data, None, None)[:3]
+
+
+def _plain(value: Any) -> Any:
+    """A number as Python's, an array as it is."""
+    value = getattr(value, "value", value)
+    return value.item() if np.ndim(value) == 0 and hasattr(value, "item") else value
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ArgumentError(message("fit_number", here(), name=name, came=repr(value), least=least))
+    return int(value)
+
+
+def _due(frequency: Any, epoch: int) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency

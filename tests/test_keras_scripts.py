@@ -1,0 +1,76 @@
+"""Scripts written for Keras run with their import line changed, and the example programs do what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import backlight
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+SCRIPT = """
+import numpy as np
+from backlight import keras
+from backlight.keras import layers
+from backlight.keras.layers import Dense
+
+keras.utils.set_random_seed(1)
+x = np.random.rand(120, 8, 8, 1)
+y = keras.utils.to_categorical(np.random.randint(3, size=120), 3)
+inputs = keras.Input(shape=(8, 8, 1))
+h = layers.Conv2D(4, 3, activation="relu")(inputs)
+h = layers.MaxPooling2D()(h)
+h = layers.Flatten()(h)
+h = layers.Dropout(0.2)(h)
+outputs = Dense(3, activation="softmax", kernel_regularizer=keras.regularizers.L2(1e-4))(h)
+model = keras.Model(inputs, outputs)
+model.compile(
+    optimizer=keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9), momentum=0.9),
+    loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+    metrics=["accuracy", keras.metrics.TopKCategoricalAccuracy(2, name="top2")],
+)
+history = model.fit(
+    x, y, batch_size=32, epochs=3, validation_split=0.25, verbose=0,
+    callbacks=[keras.callbacks.EarlyStopping(patience=5), keras.callbacks.TerminateOnNaN()],
+)
+score = model.evaluate(x, y, verbose=0)
+answer = model.predict(x[:5], verbose=0)
+"""
+
+
+def test_a_keras_script_runs_with_its_import_line_changed() -> None:
+    names: dict[str, Any] = {}
+    exec(compile(SCRIPT, "script", "exec"), names)
+    assert set(names["history"].history) == {"loss", "accuracy", "top2", "val_loss", "val_accuracy", "val_top2"}
+    assert len(names["score"]) == 3
+    np.testing.assert_allclose(names["answer"].sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in backlight.keras.__all__ if n.islower()])
+def test_every_namespace_holds_what_it_lists(name: str) -> None:
+    namespace = getattr(backlight.keras, name)
+    assert namespace.__all__
+    assert all(getattr(namespace, each) is not None for each in namespace.__all__)
+
+
+def example(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_random_labels_teach_nothing_about_others() -> None:
+    (_, seen), (loss, held_out) = example("binary_classifier").main(verbose=0)
+    assert seen > 0.9
+    assert 0.42 < held_out < 0.58  # 1000 coins: five standard deviations
+    assert loss > 0.69
