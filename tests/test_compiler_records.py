@@ -146,13 +146,16 @@ def recorded(function: Callable[..., Any] | None, inputs: Any) -> Any:
         return None
 
 
+FORMS = 4  # ways to have no elements that are compiled for each record: all of them take minutes
+
+
 @pytest.mark.parametrize("record", dict.fromkeys(case[0] for case in CASES), ids=lambda record: record.name)
 def test_without_elements_compiled_is_interpreted(record: Any) -> None:
     known = set()
     for inputs, params in ((inputs, params) for each, inputs, params in CASES if each is record):
         for cut, cut_params in without_elements(inputs, params):
             form = (*(x.shape for x in cut), repr(cut_params))
-            if form in known:
+            if form in known or len(known) == FORMS:
                 continue
             known.add(form)
             pairs = (lambda *xs, p=params: record(*xs, **p)), (lambda *xs, p=cut_params: record(*xs, **p))
