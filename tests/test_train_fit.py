@@ -9,13 +9,15 @@ import pytest
 from refused import said
 
 import backlight
+from backlight.compiler.epoch import Epoch
 from backlight.data import Batches
-from backlight.errors import ArgumentError, BacklightError, CompileWarning, DataError, ShapeError
+from backlight.errors import ArgumentError, BacklightError, CompileError, CompileWarning, DataError, ShapeError
 from backlight.nn import naming
 from backlight.nn.layers import Activation, Dense, Dropout, Flatten, Input, Lambda, Layer
 from backlight.optim import SGD, Adam
 from backlight.train.callbacks import Callback, EarlyStopping, LambdaCallback
 from backlight.train.model import Model, Sequential
+from backlight.train.stepping import Stepper
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(50, 6)).astype(np.float32)
@@ -360,6 +362,43 @@ def test_what_cannot_be_compiled_trains_all_the_same() -> None:
     with pytest.warns(CompileWarning):
         history = model.fit(X, Y, epochs=2, verbose=0).history
     assert history["loss"][1] < history["loss"][0]
+
+
+def test_what_ran_natively_counts_where_the_rest_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last batch, which is smaller, runs in Python after the others: as if all had run natively."""
+    whole, parted = network(12), network(12)
+    for model in (whole, parted):
+        model.compile(SGD(0.1), "mse")
+    whole.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    natively = Stepper._natively
+
+    def refuse_small(self: Any, batches: Any, data: Any) -> Any:
+        if np.shape(batches)[1] < 16:
+            raise CompileError("not this one")
+        return natively(self, batches, data)
+
+    monkeypatch.setattr(Stepper, "_natively", refuse_small)
+    with pytest.warns(CompileWarning, match="not this one"):
+        parted.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    for one, other in zip(whole.get_weights(), parted.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_an_interrupted_epoch_leaves_what_its_steps_have_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Epoch.__call__
+
+    def interrupted(self: Any, state: Any, batches: Any, *data: Any) -> Any:
+        call(self, state, batches, *data)
+        raise KeyboardInterrupt
+
+    whole, stopped = network(13), network(13)
+    for model in (whole, stopped):
+        model.compile(SGD(0.1), "mse")
+    whole.fit(X, Y, batch_size=50, shuffle=False, verbose=0)
+    monkeypatch.setattr(Epoch, "__call__", interrupted)
+    stopped.fit(X, Y, batch_size=50, shuffle=False, verbose=0)
+    for one, other in zip(whole.get_weights(), stopped.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # -- Bad input -------------------------------------------------------------------------------------------------------

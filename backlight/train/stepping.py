@@ -55,6 +55,7 @@ class Stepper:
                 return self._natively(batches, data)
             except CompileError as error:
                 self.native = False
+                self.follow()  # other rows may have run natively
                 warnings.warn(message("fit_interpreted", what=self._what, reason=error), CompileWarning, stacklevel=2)
         return self._plainly(batches, data)
 
@@ -63,12 +64,14 @@ class Stepper:
         rows = np.shape(_first(batches))[1:]
         epoch = self._epochs.setdefault(rows, Epoch(self._pure))
         try:
-            return epoch(self._arrays, batches, *data)
+            try:
+                return epoch(self._arrays, batches, *data)
+            finally:
+                if epoch.finished:
+                    self._behind = [True] * len(self._variables)
         except KeyboardInterrupt:
             self.follow()
             raise
-        finally:
-            self._behind = [True] * len(self._variables) if epoch.finished else self._behind
 
     def _pure(self, state: Any, row: Any, *data: Any) -> Any:
         with Bindings() as bindings:
