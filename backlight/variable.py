@@ -116,9 +116,7 @@ class Bindings:
         layer: Bindings | None = self
         while layer is not None and layer is not holder:
             if layer._is_body:
-                raise ArgumentError(
-                    message("variable_body", str(user_source() or ""), name=variable.path or "Variable")
-                )
+                raise _refusal("variable_body", variable)
             layer = layer._outer
         if holder is not None:
             holder._enter(variable, node)

@@ -72,18 +72,18 @@ class ArrayFeed:
         """The first ``count`` examples."""
         return tree_map(lambda leaf: np.array(leaf[:count]), self.tree)
 
-    def pieces(self, epoch: int, skip: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
-        """The batches of an epoch, from number ``skip``: rows of numbers, at most ``most()`` together."""
+    def pieces(self, epoch: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+        """The batches of an epoch: rows of numbers, at most ``most()`` together."""
         n, size = self.examples, self.batch_size
         order = order_of_epoch(self.key, epoch, n) if self.shuffle else np.arange(n)
         whole = n // size
         rows = order[: whole * size].reshape(whole, size)
-        at = min(skip, whole)
+        at = 0
         while at < whole:
             count = min(most() or whole, whole - at)
             yield rows[at : at + count], count
             at += count
-        if n % size and skip <= whole:
+        if n % size:
             yield order[whole * size :].reshape(1, -1), 1
 
     @staticmethod
@@ -126,7 +126,7 @@ class StreamFeed:
         yield from (each for each in ahead if each is not None)
         yield from self._stream()
 
-    def pieces(self, epoch: int, skip: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
+    def pieces(self, epoch: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
         """Batches stacked, at most ``most()`` together."""
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
         if self._wanted:

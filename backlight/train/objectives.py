@@ -83,11 +83,8 @@ class Objectives:
         if count == 1:
             single = what != "metrics" and isinstance(given, list | tuple) and len(given) == 1
             return [given[0] if single else given]
-        if given is None or not isinstance(given, list | tuple):
-            if what == "loss" and given is not None:
-                return [given] * count
-            if given is None:
-                return [None] * count
+        if given is None or (what == "loss" and not isinstance(given, list | tuple)):
+            return [given] * count
         if not isinstance(given, list | tuple) or len(given) != count:
             came = len(given) if isinstance(given, list | tuple) else repr(given)
             facts = {"what": what, "came": came, "count": count, "names": ", ".join(self.names)}

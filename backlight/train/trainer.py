@@ -265,10 +265,7 @@ class Trainer:
         )
         with told:
             logs = self._evaluated(feed, told)
-        if return_dict:
-            return logs
-        values = [_plain(value) for value in logs.values()]
-        return values[0] if len(values) == 1 else values
+        return _answer(logs, return_dict)
 
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: int | str = "auto", steps: int | None = None,
@@ -290,7 +287,7 @@ class Trainer:
         found: list[Any] = []
         with told:
             told.on_predict_begin()
-            for rows, _ in feed.pieces(0, 0, lambda: 0):
+            for rows, _ in feed.pieces(0, lambda: 0):
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
             told.on_predict_end()
@@ -317,10 +314,7 @@ class Trainer:
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
         logs = self._epoch(what, feed, CallbackList(), 0)
-        if return_dict:
-            return logs
-        values = [_plain(value) for value in logs.values()]
-        return values[0] if len(values) == 1 else values
+        return _answer(logs, return_dict)
 
     # -- Inside the loops ------------------------------------------------------------------------------------------
 
@@ -369,7 +363,7 @@ class Trainer:
             kept[what] = Stepper(step, variables, native=self._native, what=f"{type(self).__name__}: {what}")
         return kept[what]
 
-    def _epoch(self, what: str, feed: Feed, told: CallbackList, number: int, skip: int = 0) -> dict[str, Any]:
+    def _epoch(self, what: str, feed: Feed, told: CallbackList, number: int) -> dict[str, Any]:
         """Every batch once: the logs in the end."""
         train = what == "train"
         own = (type(self).train_step, Trainer.train_step) if train else (type(self).test_step, Trainer.test_step)
@@ -388,7 +382,7 @@ class Trainer:
         stepper = self._stepper(f"{what} {type(feed).__name__}", step, variables)
         every = batch_interval(told, what)
         logs: dict[str, Any] = {}
-        done = skip
+        done = 0
         begin, end = (told.on_train_batch_begin, told.on_train_batch_end) if train else (
             told.on_test_batch_begin, told.on_test_batch_end,
         )  # fmt: skip
@@ -396,7 +390,7 @@ class Trainer:
         def most() -> int:
             return every - done % every if every else 0
 
-        for rows, count in feed.pieces(number, skip, most):
+        for rows, count in feed.pieces(number, most):
             begin(done)
             found = stepper.run(rows, feed.data)
             done += count
@@ -425,6 +419,12 @@ def _three(data: Any) -> tuple[Any, Any, Any]:
     if not isinstance(data, tuple | list):
         return data, None, None
     return (*data, None, None)[:3]
+
+
+def _answer(logs: dict[str, Any], by_name: bool) -> Any:
+    """The logs by name; otherwise a list of them, or the only one."""
+    values = list(logs.values())
+    return logs if by_name else values[0] if len(values) == 1 else values
 
 
 def _plain(value: Any) -> Any:

@@ -8,17 +8,11 @@ import numpy as np
 
 from backlight.array import Array
 from backlight.errors import ArgumentError, ShapeError, message
-from backlight.numpy_api.common import as_inexact, cast
-from backlight.trace import user_source
+from backlight.numpy_api.common import as_inexact, cast, here
 
 __all__ = ["EPSILON", "array_of", "check_shapes", "floating", "here", "paired", "same_rank", "smoothing"]
 
 EPSILON = 1e-7  # how near to 0 or 1 a probability may come before its logarithm is taken, as in Keras
-
-
-def here() -> str:
-    """The user's line, as the first line of a message."""
-    return str(user_source() or "")
 
 
 def array_of(x: Any) -> Any:
