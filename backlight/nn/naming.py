@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import secrets
 from collections import Counter
 from typing import Any
@@ -10,14 +11,22 @@ from typing import Any
 import numpy as np
 
 from backlight.errors import ArgumentError, message
-from backlight.nn.lookup import snake
 from backlight.trace import user_source
 
-__all__ = ["clear_session", "floatx", "next_seed", "set_floatx", "set_random_seed", "unique_name"]
+__all__ = ["clear_session", "floatx", "next_seed", "plain_name", "set_floatx", "set_random_seed", "unique_name"]
 
 _count: Counter[str] = Counter()
 _seeds = random.Random(secrets.randbits(64))
 _floatx = "float32"
+
+
+def plain_name(kind: str) -> str:
+    """The name of the first layer of a class, which nobody named.
+
+    >>> plain_name("Dense"), plain_name("Conv2D"), plain_name("PReLU")
+    ('dense', 'conv2d', 'p_re_lu')
+    """
+    return re.sub(r"(?<!^)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
 
 
 def unique_name(kind: str) -> str:
@@ -27,7 +36,7 @@ def unique_name(kind: str) -> str:
     >>> unique_name("Dense"), unique_name("Dense"), unique_name("Conv2D")
     ('dense', 'dense_1', 'conv2d')
     """
-    name = snake(kind).replace("_1d", "1d").replace("_2d", "2d").replace("_3d", "3d")
+    name = plain_name(kind)
     number = _count[name]
     _count[name] += 1
     return f"{name}_{number}" if number else name

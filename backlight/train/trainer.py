@@ -18,10 +18,11 @@ from backlight.nn.losses.common import here
 from backlight.nn.naming import next_seed
 from backlight.optim import get as optimizer_of
 from backlight.tape import GradientTape
-from backlight.train.callbacks import CallbackList, batch_interval
+from backlight.train.callbacks import CallbackList, History, batch_interval
 from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, split
 from backlight.train.metrics.base import Metric
 from backlight.train.objectives import Objectives
+from backlight.train.position import Position
 from backlight.train.stepping import Stepper
 from backlight.train.validation import check_data, validate
 from backlight.tree import flatten, tree_map, unflatten
@@ -101,6 +102,19 @@ class Trainer:
     def get_metrics_result(self) -> dict[str, Any]:
         """The loss and the metrics so far, by name."""
         return self._compiled("get_metrics_result").results()
+
+    @property
+    def position(self) -> Position:
+        """Where training stands, the history included."""
+        self._compiled("position")
+        key, seen = [int(word) for word in self._shuffle_key], self._epochs_seen
+        return Position(key, seen, seen=seen).with_history(self.history)
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self._shuffle_key, self._epochs_seen = np.array(position.key, np.uint32), position.seen
+        self.history = History()
+        self.history.history, self.history.epoch = position.lists()
 
     # -- Steps -----------------------------------------------------------------------------------------------------
 
