@@ -26,6 +26,7 @@ from backlight.train.position import Position
 from backlight.train.stepping import Stepper
 from backlight.train.validation import check_data, validate
 from backlight.tree import flatten, tree_map, unflatten
+from backlight.variable import now
 
 __all__ = ["Trainer"]
 
@@ -42,6 +43,7 @@ class Trainer:
     history: Any = None
     _objectives: Objectives | None = None
     _told: CallbackList | None = None
+    _first_examples: Any = None
     _native = True
 
     # -- Compile ---------------------------------------------------------------------------------------------------
@@ -151,10 +153,36 @@ class Trainer:
     def _try(self, data: Any) -> None:
         self._forward(data, training=False)
 
+    def gradients_of(self, x: Any = None, y: Any = None, sample_weight: Any = None) -> list[Any]:
+        """The gradients of the loss by the trainable variables, as the model is used and not as it is trained.
+
+        Without examples, those of the first ones that ``fit`` was given. Nothing changes: metrics and random keys stay.
+
+        Raises ``ArgumentError`` where ``fit`` has not been given any.
+        """
+        data = (x, y, sample_weight) if x is not None else self._first_examples
+        if data is None:
+            raise ArgumentError(message("fit_no_data", here()))
+        with GradientTape() as tape:
+            loss, _, _ = self._loss_of(data, training=False)
+        return [now(g) for g in tape.gradient(loss, self.trainable_variables)]  # type: ignore[attr-defined]
+
     def _forward(self, data: Any, training: bool) -> Any:
         """The loss of a batch; the metrics have seen it."""
         x, y, sample_weight = _three(data)
         objectives = self._compiled("train_step")
+        loss, parts, y_pred = self._loss_of(data, training)
+        count = flatten(x)[0][0].shape[0]
+        objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
+        if type(self).compute_metrics is Trainer.compute_metrics:
+            objectives.update(y, y_pred, sample_weight)
+        else:
+            self.compute_metrics(x, y, y_pred, sample_weight)
+        return loss
+
+    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any]:
+        """The loss of a batch, its parts, and what the model made of it."""
+        x, y, sample_weight = _three(data)
         self._forget_losses()  # type: ignore[attr-defined]
         with calling(training) as context:
             y_pred = self(x, training=training)  # type: ignore[operator]
@@ -164,13 +192,7 @@ class Trainer:
             loss, parts = self._losses_of(y, y_pred, sample_weight, masks)
         else:
             loss, parts = self.compute_loss(x, y, y_pred, sample_weight), []
-        count = flatten(x)[0][0].shape[0]
-        objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
-        if type(self).compute_metrics is Trainer.compute_metrics:
-            objectives.update(y, y_pred, sample_weight)
-        else:
-            self.compute_metrics(x, y, y_pred, sample_weight)
-        return loss
+        return loss, parts, y_pred
 
     # -- The loops -------------------------------------------------------------------------------------------------
 
@@ -219,6 +241,7 @@ class Trainer:
             steps=steps_per_epoch, class_weight=class_weight,
         )  # fmt: skip
         self._get_ready(feed, objectives)
+        self._first_examples = feed.first(TRIED)
         valid = None
         if validation_data is not None:
             valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
