@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from backlight.train.callbacks import History
+from backlight.train.callbacks import CallbackList, History
 
 __all__ = ["Position"]
 
@@ -46,6 +46,13 @@ class Position:
         """The history and the numbers of its epochs, to be gone on with."""
         return {name: list(values) for name, values in self.history.items()}, list(self.epochs)
 
-    def with_history(self, history: History | None) -> Position:
-        """With what ``history`` holds now."""
-        return self if history is None else replace(self, history=history.history, epochs=history.epoch)
+    def with_history(self, told: CallbackList | None, history: History | None) -> Position:
+        """With what ``history`` holds now, and the epoch whose end the callbacks are being told of."""
+        now = self if history is None else replace(self, history=history.history, epochs=history.epoch)
+        lists, epochs = now.lists()
+        for epoch, logs in ({} if told is None else told.ending).items():
+            if epoch not in epochs[-1:]:
+                epochs.append(epoch)
+                for name, value in logs.items():
+                    lists.setdefault(name, []).append(value)
+        return replace(self, history=lists, epochs=epochs)

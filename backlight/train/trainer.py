@@ -41,6 +41,7 @@ class Trainer:
     stop_training = False
     history: Any = None
     _objectives: Objectives | None = None
+    _told: CallbackList | None = None
     _native = True
 
     # -- Compile ---------------------------------------------------------------------------------------------------
@@ -108,7 +109,7 @@ class Trainer:
         """Where training stands, the history included."""
         self._compiled("position")
         key, seen = [int(word) for word in self._shuffle_key], self._epochs_seen
-        return Position(key, seen, seen=seen).with_history(self.history)
+        return Position(key, seen, seen=seen).with_history(self._told, self.history)
 
     @position.setter
     def position(self, position: Position) -> None:
@@ -230,7 +231,7 @@ class Trainer:
         if validation_data is not None:
             valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
         self.stop_training = False
-        told = CallbackList(
+        self._told = told = CallbackList(
             callbacks, add_history=True, add_progbar=verbose not in (0, False), model=self,
             verbose=int(verbose) if isinstance(verbose, bool) else verbose, epochs=epochs, steps=feed.steps,
         )  # fmt: skip

@@ -42,6 +42,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         self.callbacks = _flat(callbacks)
+        self.ending: dict[int, Any] = {}  # the epoch whose end is being told, and its logs so far
         if add_history and not any(isinstance(each, History) for each in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(each, ProgressBar) for each in self.callbacks):
@@ -104,8 +105,10 @@ def _told_to_all(hook: str) -> Callable[..., None]:
 
     def of_epoch(self: CallbackList, epoch: int, logs: Any = None) -> None:
         seen = plain_logs(logs)
+        self.ending = {epoch: seen} if hook == "on_epoch_end" else {}
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, seen)
+        self.ending = {}
 
     def of_all(self: CallbackList, logs: Any = None) -> None:
         seen = plain_logs(logs)
