@@ -106,7 +106,7 @@ class Stepper:
     def _load(self) -> None:
         """Bring what was assigned to variables since the last run into the loop's arrays."""
         if not self._arrays:
-            self._arrays = [variable.numpy() for variable in self._variables]
+            self._arrays = [np.array(variable.value, order="C") for variable in self._variables]
             self._nodes = [variable.node for variable in self._variables]
             self._behind = [False] * len(self._variables)
             return
