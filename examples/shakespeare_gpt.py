@@ -18,7 +18,7 @@ from backlight.data import CharacterTokenizer, shakespeare
 CONTEXT, BATCH = 64, 12
 
 
-def make_model(letters: int, blocks: int = 4, width: int = 128, heads: int = 4) -> keras.Sequential:
+def make_model(letters: int, blocks: int, width: int, heads: int = 4) -> keras.Sequential:
     """Letters (context,) in; out comes, at every place, a score for each letter that may be next."""
     layers, normal = keras.layers, keras.initializers.RandomNormal(stddev=0.02)
     return keras.Sequential(
@@ -62,7 +62,10 @@ def write(model, tokens: list[int], length: int, rng: np.random.Generator) -> li
     return tokens
 
 
-def main(steps: int = 2000, letters: int = 500, seed: int = 1337, verbose: int | str = "auto") -> tuple[float, str]:
+def main(
+    steps: int = 2000, blocks: int = 4, width: int = 128, letters: int = 500, seed: int = 1337,
+    verbose: int | str = "auto",
+) -> tuple[float, str]:  # fmt: skip
     """Train; the loss on the last tenth of the text, which training did not see, and a text of the model's own."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
@@ -71,8 +74,11 @@ def main(steps: int = 2000, letters: int = 500, seed: int = 1337, verbose: int |
     tokens = np.array(tokenizer.encode(text), np.int32)
     train, held_out = np.split(tokens, [len(tokens) * 9 // 10])
 
-    model = make_model(tokenizer.vocabulary_size)
-    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - 100, alpha=0.1, warmup_target=1e-3, warmup_steps=100)
+    model = make_model(tokenizer.vocabulary_size, blocks, width)
+    climb = steps // 20
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - climb, alpha=0.1, warmup_target=1e-3, warmup_steps=climb
+    )  # fmt: skip
     optimizer = keras.optimizers.AdamW(rate, weight_decay=0.1, beta_2=0.99, global_clipnorm=1.0)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -84,7 +90,7 @@ def main(steps: int = 2000, letters: int = 500, seed: int = 1337, verbose: int |
         verbose=verbose,
     )
     loss = model.evaluate(*in_order(held_out), verbose=0)
-    return loss, tokenizer.decode(write(model, tokenizer.encode("\n"), letters, rng))
+    return loss, tokenizer.decode(write(model, [int(held_out[0])], letters, rng))
 
 
 if __name__ == "__main__":

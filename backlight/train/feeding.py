@@ -149,7 +149,7 @@ class StreamFeed:
     def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
         """Batches stacked, at most ``most()`` together, after the first ``done``, which are read and left out.
 
-        Warns (``TrainingWarning``) where they are fewer than was asked for, and raises ``DataError`` where there is none.
+        Warns (``TrainingWarning``) where fewer come than was asked for, and raises ``DataError`` where none comes.
         """
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
         if self._wanted:
