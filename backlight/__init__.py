@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from backlight.compiler.run import compile
     from backlight.loops import cond, fori_loop, scan, while_loop
     from backlight.ops.special import polygamma
+    from backlight.train.saving import load
     from backlight.windows import average_pool, convolution, convolution_transpose, max_pool
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "keras",
+    "load",
     "log_softmax",
     "logsumexp",
     "max_pool",
@@ -99,6 +101,7 @@ _LATER = {  # imported when first asked for, so that importing Backlight costs l
     "convolution": "windows",
     "convolution_transpose": "windows",
     "fori_loop": "loops",
+    "load": "train.saving",
     "max_pool": "windows",
     "polygamma": "ops.special",
     "scan": "loops",

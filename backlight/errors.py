@@ -14,6 +14,7 @@
     ├── ConversionError (TypeError)      a traced value handed to code that wants a plain number or array
     ├── DerivativeError (ValueError)     a user-made derivative with the wrong shape, count or value
     ├── DataError (ValueError)           a data file that is missing or damaged
+    ├── StateError (ValueError)          a saved model that is missing, damaged, or another model's
     ├── TrainingError (RuntimeError)     a training that cannot go on
     ├── CompileError (TypeError)         a function that cannot be compiled, where strict=True asks for it
     └── RecordError (TypeError)          an incomplete record in a primitive table
@@ -50,6 +51,7 @@ __all__ = [
     "RangeError",
     "RecordError",
     "ShapeError",
+    "StateError",
     "TrainingError",
     "TrainingWarning",
     "UnsupportedError",
@@ -112,6 +114,10 @@ class DerivativeError(BacklightError, ValueError):
 
 class DataError(BacklightError, ValueError):
     """A data file that is missing, damaged or not what its name says."""
+
+
+class StateError(BacklightError, ValueError):
+    """A model that cannot be saved, or a saved one that is missing, damaged or does not fit."""
 
 
 class TrainingError(BacklightError, RuntimeError):

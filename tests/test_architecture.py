@@ -72,7 +72,7 @@ ORDER = [
 PUBLIC = {
     "Array", "BacklightError", "CheckReport", "GradientTape", "array", "average_pool", "check",
     "checkpoint", "compile", "cond", "convolution", "convolution_transpose", "custom_gradient", "erf",
-    "fori_loop", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp", "keras", "log_softmax", "logsumexp",
+    "fori_loop", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp", "keras", "load", "log_softmax", "logsumexp",
     "max_pool", "one_hot", "polygamma", "random", "relu", "scan", "scope", "sigmoid", "silu",
     "softmax", "softplus", "stop_gradient", "tree_map", "value_and_grad", "vjp", "vmap",
     "while_loop",

@@ -18,6 +18,7 @@ from backlight.compiler.hoist import hoisted
 from backlight.compiler.kept import THREADS, Built, find, keep, key_of
 from backlight.compiler.looping import own
 from backlight.compiler.lower import check_ends, plan
+from backlight.compiler.pace import Pace
 from backlight.compiler.plan import Plan, Tensor
 from backlight.compiler.program import TICKS, Program, program, written_out
 from backlight.compiler.threads import default_threads, launch
@@ -69,6 +70,7 @@ class Native:
         self.threads = self.built.best[min(threads or default_threads(), len(self.built.best)) - 1]
         if threads is not None and self.built.best != [1]:
             self.threads = threads
+        self._pace = Pace(self.threads) if threads is None and self.threads > 1 else None
         self._entry = self.machine["run"]
         self._count = next((each.length for each in _layouts(graph) if each.open_ended), 0)
         self._timed: Machine | None = None
@@ -148,7 +150,13 @@ class Native:
         table[len(table) - 1] = self._count if count is None else count
         if ticks is not None:
             table[len(table) - 2] = address(ticks)
-        status = launch(entry, table, self.threads, self.built.scratch)
+        pace = self._pace if ticks is None else None
+        since = time.perf_counter() if pace else 0.0
+        threads = pace.threads(since) if pace else self.threads
+        status = launch(entry, table, threads, self.built.scratch)
+        if pace:
+            now, steps = time.perf_counter(), max(1, self._count if count is None else count)
+            pace.took(threads, (now - since) / steps, now, steps)
         self._spare.append(memory)
         if status:
             raise IndexOutside

@@ -75,16 +75,49 @@ def read_small(path: Path, most: int) -> bytes:
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A new file, which takes the place of ``path`` once it is complete and on the disk."""
+def replaced(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
+    """A new file, which takes the place of ``path`` once it is complete and on the disk.
+
+    Whoever opens ``path`` finds the old file or the new one, never a part, even if the machine stops in between. With
+    ``keep`` what stood at ``path`` is kept there. A link is followed; the rights of the file stay as they were.
+    """
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.new")
     try:
         with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            os.chmod(temporary, path.stat().st_mode & 0o777)
+            if keep is not None:
+                _kept(path, keep, temporary.with_suffix(".old"))
         os.replace(temporary, path)
+        _synced(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _kept(path: Path, keep: Path, link: Path) -> None:
+    """Let ``keep`` be the file at ``path`` too, which stays; where there are no links, ``keep`` alone."""
+    try:
+        os.link(path, link)
+    except OSError:
+        os.replace(path, keep)
+    else:
+        os.replace(link, keep)
+
+
+def _synced(folder: Path) -> None:
+    """Have the names in a folder written to the disk, where the system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

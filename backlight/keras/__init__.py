@@ -21,6 +21,7 @@ from backlight.keras import (
     models,
     optimizers,
     regularizers,
+    saving,
     utils,
 )
 from backlight.nn.layers import Input
@@ -43,5 +44,6 @@ __all__ = [
     "models",
     "optimizers",
     "regularizers",
+    "saving",
     "utils",
 ]

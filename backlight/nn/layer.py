@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -21,6 +21,7 @@ from backlight.array import Array, as_array
 from backlight.errors import ArgumentError, BacklightError, ShapeError, message
 from backlight.graph import Node
 from backlight.nn import activations, constraints, initializers, regularizers
+from backlight.nn.lookup import name_of
 from backlight.nn.naming import floatx, next_seed, unique_name
 from backlight.nn.symbol import Call, Shape, Symbol, probed, symbols_in
 from backlight.numpy_api.common import cast
@@ -77,6 +78,8 @@ class _Current(threading.local):
         self.depth = 0
         self.training: bool | None = None
         self.masks: dict[Node, Any] = {}
+        self.first_weight: Callable[[tuple[int, ...], np.dtype[Any]], Any] | None = None
+        """What new weights hold, whatever their initialisers say: while a saved model is made again."""
 
 
 current = _Current()
@@ -147,6 +150,7 @@ class Layer:
         self.built = False
         self._trainable = bool(trainable)
         self._losses: list[Any] = []
+        self._built_for: dict[str, Any] | None = None
         if batch_input_shape is None and (input_shape is not None or input_dim is not None):
             batch_input_shape = (None, *((input_dim,) if input_shape is None else input_shape))
         self._batch_input_shape = None if batch_input_shape is None else tuple(batch_input_shape)
@@ -175,7 +179,7 @@ class Layer:
         kind = np.dtype(self.dtype if dtype is None else dtype)
         if initializer is None:
             initializer = "glorot_uniform" if kind.kind == "f" and len(size) > 1 else "zeros"
-        start = initializers.get(initializer)
+        start = initializers.get(initializer) if current.first_weight is None else current.first_weight(size, kind)
         return Variable(
             start, size, kind, trainable, f"{self.name}/{name or 'variable'}",
             regularizer=regularizers.get(regularizer), constraint=constraints.get(constraint),
@@ -196,14 +200,19 @@ class Layer:
 
     def _own(self) -> Iterator[Any]:
         """Variables, layers and what is remembered in the attributes, each once, in the order they were set."""
+        for _, part in self._own_by_place():
+            yield part
+
+    def _own_by_place(self) -> Iterator[tuple[str, Any]]:
+        """The same, each with the attribute it stands in: ``kernel``, ``blocks/0``."""
         seen: set[int] = set()
         for name, value in self.__dict__.items():
             if name in _NOT_INSIDE:
                 continue
-            for part in _parts(value):
+            for place, part in _parts(value, name):
                 if id(part) not in seen:
                     seen.add(id(part))
-                    yield part
+                    yield place, part
 
     @property
     def _layers(self) -> list[Layer]:
@@ -392,9 +401,18 @@ class Layer:
         given = dict(zip(names, args, strict=False)) | kwargs
         if len(wanted) > 1 or (wanted and wanted[0] != "input_shape" and wanted[0].removesuffix("_shape") in names):
             present = {name: given.get(name.removesuffix("_shape")) for name in wanted}
-            self.build(**{name: _shapes(x) for name, x in present.items() if x is not None})
+            shapes = {name: _shapes(x) for name, x in present.items() if x is not None}
         else:
-            self.build(_shapes(args[0] if args else next(iter(kwargs.values()), None)))
+            shapes = {"": _shapes(args[0] if args else next(iter(kwargs.values()), None))}
+        self._build(shapes)
+
+    def _build(self, shapes: Mapping[str, Any]) -> None:
+        """Build the layer for inputs of these shapes, by the names of ``build``'s arguments; "" is the only one."""
+        self._built_for = dict(shapes)
+        if set(shapes) == {""}:
+            self.build(shapes[""])
+        else:
+            self.build(**shapes)
         self.built = True
 
     def _check(self, inputs: Any) -> None:
@@ -508,10 +526,23 @@ class Layer:
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """The layer that ``get_config`` described, without its weights; layers inside it are looked up by name."""
         inside = {name: _layers_of(config[name], custom_objects) for name in cls.layer_arguments if name in config}
-        return cls(**{**config, **inside})
+        arguments = {**config, **inside}
+        rest = {name: arguments.pop(name) for name in _left_out(cls) if name in arguments}
+        layer = cls(**arguments)
+        for name, value in rest.items():
+            setattr(layer, "_trainable" if name == "trainable" else name, value)
+        return layer
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}{'' if self.built else ', not built'}>"
+
+
+def _left_out(kind: Any) -> tuple[str, ...]:
+    """Which of the arguments of all layers the constructor of a class of the user's does not hand on."""
+    taken = inspect.signature(kind).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+        return ()
+    return tuple(name for name in ("name", "trainable", "dtype") if name not in taken)
 
 
 def _layers_of(described: Any, custom_objects: Mapping[str, Any] | None) -> Any:
@@ -523,18 +554,18 @@ def _layers_of(described: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     return deserialize(described, custom_objects) if isinstance(described, Mapping) else described
 
 
-_NOT_INSIDE = frozenset({"_losses", "input_spec"})
+_NOT_INSIDE = frozenset({"_losses", "input_spec", "_built_for"})
 
 
-def _parts(value: Any) -> Iterator[Any]:
+def _parts(value: Any, place: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Variable | Layer | Remembered):
-        yield value
+        yield place, value
     elif isinstance(value, list | tuple):
-        for member in value:
-            yield from _parts(member)
+        for number, member in enumerate(value):
+            yield from _parts(member, f"{place}/{number}")
     elif isinstance(value, dict):
-        for member in value.values():
-            yield from _parts(member)
+        for key, member in value.items():
+            yield from _parts(member, f"{place}/{key}")
 
 
 @lru_cache(maxsize=1024)
@@ -578,10 +609,9 @@ def plain_config(value: Any, place: str) -> Any:
     if isinstance(value, np.dtype | type):
         return np.dtype(value).name
     if hasattr(value, "get_config"):
-        return {"class_name": type(value).__name__, "config": plain_config(value.get_config(), place)}
+        return {"class_name": name_of(value), "config": plain_config(value.get_config(), place)}
     if callable(value) and value in activations.NAMES.things.values():
         return activations.serialize(value)
-    name = getattr(value, "__name__", "<lambda>")
-    if callable(value) and name != "<lambda>":
-        return name
+    if callable(value) and getattr(value, "__name__", "").isidentifier():
+        return name_of(value)
     raise ArgumentError(message("config_value", str(user_source() or ""), place=place, came=type(value).__name__))

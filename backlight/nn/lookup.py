@@ -6,7 +6,9 @@ A table is an allow-list: a name in a file can only lead to what stands in it, o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
 from typing import Any, ClassVar
@@ -14,7 +16,7 @@ from typing import Any, ClassVar
 from backlight.errors import ArgumentError, message
 from backlight.trace import user_source
 
-__all__ = ["Configured", "Names", "snake"]
+__all__ = ["Configured", "Names", "custom_object_scope", "in_scope", "name_of", "naming", "snake"]
 
 
 def snake(name: str) -> str:
@@ -24,6 +26,72 @@ def snake(name: str) -> str:
     ('mean_squared_error', 'conv2d_transpose', 'rms_normalization')
     """
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
+
+
+class _Custom(threading.local):
+    """What this thread has been told of things that are in no table."""
+
+    def __init__(self) -> None:
+        self.objects: Mapping[str, Any] = {}
+        self.named: list[Any] | None = None
+
+
+_custom = _Custom()
+
+
+@contextmanager
+def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Names that every table finds inside: classes and functions of the user's.
+
+    >>> def halved(x):
+    ...     return x / 2
+    >>> with custom_object_scope({"halved": halved}):
+    ...     Names("kind_activation", {}).get("halved")(3.0)
+    1.5
+    """
+    before, _custom.objects = _custom.objects, {**_custom.objects, **(objects or {})}
+    try:
+        yield
+    finally:
+        _custom.objects = before
+
+
+def in_scope() -> Mapping[str, Any]:
+    """The names that ``custom_object_scope`` has brought in here.
+
+    >>> with custom_object_scope({"halved": 1}):
+    ...     dict(in_scope())
+    {'halved': 1}
+    """
+    return _custom.objects
+
+
+@contextmanager
+def naming() -> Iterator[list[Any]]:
+    """Everything whose name is written down inside, in a list.
+
+    >>> with naming() as named:
+    ...     _ = name_of(abs)
+    >>> named
+    [<built-in function abs>]
+    """
+    before, _custom.named = _custom.named, []
+    try:
+        yield _custom.named
+    finally:
+        _custom.named = before
+
+
+def name_of(thing: Any) -> str:
+    """The name under which an object's class, or a function, is written down.
+
+    >>> name_of(abs), name_of(Names("kind_layer", {}))
+    ('abs', 'Names')
+    """
+    if _custom.named is not None:
+        _custom.named.append(thing)
+    named = thing if isinstance(thing, type) or not hasattr(thing, "get_config") else type(thing)
+    return str(getattr(named, "__name__", None) or type(thing).__name__)
 
 
 class Configured:
@@ -70,8 +138,9 @@ class Names:
 
     def find(self, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """What stands under ``name``; raises ``ArgumentError`` for a name that is not known."""
-        if custom_objects and name in custom_objects:
-            return custom_objects[name]
+        for given in (custom_objects, _custom.objects):
+            if given and name in given:
+                return given[name]
         known = self.things.get(self.aliases.get(name, name))
         if known is None:
             raise self.unknown(repr(name), name)
@@ -96,11 +165,11 @@ class Names:
     def serialize(self, thing: Any) -> Any:
         """The name of a function of the table; class and configuration of an object."""
         if hasattr(thing, "get_config"):
-            return {"class_name": type(thing).__name__, "config": thing.get_config()}
+            return {"class_name": name_of(thing), "config": thing.get_config()}
         for name, known in self.things.items():
             if known is thing:
                 return name
-        return thing.__name__
+        return name_of(thing)
 
     def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """What ``serialize`` wrote, made again; names outside the table are looked up in ``custom_objects`` alone."""

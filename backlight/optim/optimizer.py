@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
@@ -286,9 +286,26 @@ class Optimizer:
     @property
     def variables(self) -> list[Variable]:
         """Every array of the state by a name, as Keras lists them."""
-        scalars = [self._state[key] for key in SCALARS if key in self._state]
-        held = [x for key in ("average", "accumulator") for x in self._state.get(key, ())]
-        return [*scalars, *held, *(x for slots in self._state.get("slots", ()) for x in slots.values())]
+        return [variable for _, _, variable in self.holdings()]
+
+    def holdings(self) -> Iterator[tuple[str, Any, Variable]]:
+        """Every array of the state: what it is, for which variable (``None``: for all), and the array itself.
+
+        >>> from backlight.optim import SGD
+        >>> [what for what, _, _ in SGD().holdings()]
+        ['iterations', 'learning_rate']
+        """
+        yield from ((key, None, self._state[key]) for key in SCALARS if key in self._state)
+        for key in ("average", "accumulator"):
+            for parameter, held in zip(self._variables, self._state.get(key, ()), strict=False):
+                yield key, parameter, held
+        for parameter, slots in zip(self._variables, self._state.get("slots", ()), strict=False):
+            yield from ((key, parameter, held) for key, held in slots.items())
+
+    @property
+    def parameters(self) -> list[Any]:
+        """The variables that the optimiser was built for."""
+        return list(self._variables)
 
     # -- Which parameter is treated how ----------------------------------------------------------------------------
 
@@ -309,6 +326,11 @@ class Optimizer:
         except (re.error, TypeError) as error:
             facts = {"optimizer": type(self).__name__, "name": "var_names", "came": repr(patterns), "expected": error}
             raise ArgumentError(message("optim_range", str(user_source() or ""), **facts)) from None
+
+    @property
+    def without_weight_decay(self) -> tuple[list[Any], list[str]]:
+        """What ``exclude_from_weight_decay`` was told: variables and patterns."""
+        return list(self._kept_alive), [] if self._pattern is None else [self._pattern.pattern]
 
     def _leaf(self, path: str, name: str, variable: Any) -> Leaf:
         named = self._pattern is not None and self._pattern.search(name) is not None

@@ -132,9 +132,49 @@ class Model(Trainer, Layer):
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """The model that ``get_config`` wrote down, with new weights."""
         if "calls" not in config:
-            return super().from_config(config)
+            return super().from_config(config, custom_objects)
         network = Network.from_config(config, lambda each: layer_names.deserialize(each, custom_objects))
-        return cls(network.inputs, network.outputs, name=config["name"])
+        return cls(network.inputs, network.outputs, name=config["name"], trainable=config.get("trainable", True))
+
+    # -- Files -----------------------------------------------------------------------------------------------------
+
+    def save(self, filepath: Any, overwrite: bool = True, **_: Any) -> None:
+        """Write the model to a file, whole: architecture, weights, optimiser, metrics, random keys, history.
+
+        ``backlight.load(path)`` makes the model again, and ``fit`` goes on where it was. The file is a safetensors file
+        whatever its name ends in, and takes the place of an older one, which is kept beside it (``name.previous``),
+        only once it is complete and on the disk. There is no code in it: classes of your own are named, and handed over
+        in ``custom_objects`` by whoever loads it.
+
+        Raises ``StateError`` for a model that has no form as plain data (``save_weights`` saves its numbers), and where
+        the file cannot be written.
+        """
+        from backlight.train.saving import save
+
+        save(self, filepath, overwrite)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, **_: Any) -> None:
+        """Write the weights alone, by their places in the model (``dense/kernel``), to a plain safetensors file.
+
+        Raises ``StateError`` for a model that has no weights yet, and where the file cannot be written.
+        """
+        from backlight.train.saving import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, name_map: Any = None, skip_mismatch: bool = False, **_: Any) -> None:
+        """Take the weights from a safetensors file: of ``save_weights``, of ``save``, or of another library.
+
+        ``name_map`` leads from the names in the file to the places here: a dictionary (or a function) with a name,
+        ``(name, axes)`` to order the axes too, or ``None`` for what is not wanted; ``"torch"``, ``"keras"``, or
+        ``saving.from_torch`` and ``saving.from_keras`` with the names of the layers. Everything is checked before
+        anything is assigned; with ``skip_mismatch=True`` what fits is assigned, and a warning tells the rest.
+
+        Raises ``StateError`` that names every weight which is missing, left over or of another shape.
+        """
+        from backlight.train.saving import load_weights
+
+        load_weights(self, filepath, name_map, skip_mismatch)
 
     # -- Summary ---------------------------------------------------------------------------------------------------
 
@@ -239,3 +279,6 @@ class Sequential(Model):
         """The model that ``get_config`` wrote down, with new weights."""
         found = [layer_names.deserialize(each, custom_objects) for each in config["layers"]]
         return cls(found, config.get("trainable", True), config["name"])
+
+
+layer_names.NAMES.things |= {"Model": Model, "Functional": Model, "Sequential": Sequential}  # models inside models

@@ -34,6 +34,8 @@ class Objectives:
         self.parts: list[Mean] = []
         self._of_output: list[list[Metric]] = []
         self._weighted: list[list[Metric]] = []
+        self.shapes: list[tuple[Any, Any]] = []
+        """The shapes of labels and predictions for which losses and metrics were made, output by output."""
         self.built = False
 
     def build(self, y: Any, y_pred: Any, names: Sequence[str]) -> None:
@@ -42,6 +44,7 @@ class Objectives:
         count = len(predictions)
         self.names = list(names) if len(names) == count else [f"output_{k + 1}" for k in range(count)]
         labels = self.labels(y, y_pred)
+        self.shapes = [(np.shape(one), np.shape(other)) for one, other in zip(labels, predictions, strict=True)]
         self.losses = [_loss(each) for each in self._each("loss", self.loss, count)]
         weights = self._each("loss_weights", self.loss_weights, count)
         self.weights = [1.0 if each is None else float(each) for each in weights]

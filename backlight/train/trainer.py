@@ -225,7 +225,8 @@ class Trainer:
         if resume:
             position = self._position = self.position
             initial_epoch = position.epoch
-            feed.go_to(position.stream)
+            if position.seen or position.stream is not None:
+                feed.go_to(position.stream)
         else:
             position.step, position.history, position.epochs = 0, {}, []
         self.stop_training = False

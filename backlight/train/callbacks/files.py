@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from backlight.data.files import replaced
 from backlight.errors import message
 from backlight.train.callbacks.base import refuse
 
@@ -56,24 +57,5 @@ def replace_file(path: str, content: bytes) -> None:
     ...     Path(folder, "a").read_bytes()
     b'new'
     """
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=f".{os.path.basename(path)}.")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _as_usual(temporary, path)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _as_usual(temporary: str, path: str) -> None:
-    """The rights that the file had, or that a new file gets: a temporary one is its owner's alone."""
-    if os.path.exists(path):
-        os.chmod(temporary, os.stat(path).st_mode & 0o777)
-    else:
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+    with replaced(Path(path)) as file:
+        file.write(content)

@@ -1,0 +1,65 @@
+"""How many threads a plan runs on at this moment: as many as are worth it, or one where others use the cores.
+
+Threads that meet at barriers wait for the last of them. Where more programs want to run than there are cores, that one
+is asleep for milliseconds at a time, and a step of 20 µs may take a hundred times as long as on one thread. The results
+are the same bits on any number of threads, so what runs often enough is simply measured both ways.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Pace"]
+
+BETTER = 0.9  # of the time on many threads: what one thread must need less than to be preferred
+SHORT = 0.02  # seconds of a run up to which a trial costs nothing worth mentioning
+SLOW = 2.0  # times its fastest: a longer run is tried on one thread, too, once it takes so long
+WAIT = 0.25  # seconds until the other number is tried again, twice as many each time that it loses
+MOST_WAIT = 8.0
+
+
+class Pace:
+    """Chooses between ``many`` threads and one for the next run, by the seconds that a step took last on each.
+
+    >>> pace = Pace(2)
+    >>> pace.threads(0.0)
+    2
+    >>> pace.took(2, 0.001, 0.001)  # threads, seconds a step, when it was done
+    >>> pace.threads(0.001)  # a trial
+    1
+    >>> pace.took(1, 0.002, 0.003)
+    >>> pace.threads(0.003)
+    2
+    """
+
+    def __init__(self, many: int) -> None:
+        self.many = many
+        self._last: dict[int, float] = {}  # seconds a step
+        self._fastest = self._run = 0.0
+        self._wait, self._trial = WAIT, 0.0  # how long the loser waits, and until when
+
+    def threads(self, now: float) -> int:
+        """On how many threads to run at the time ``now``."""
+        if 1 not in self._last:
+            is_slow = self._last.get(self.many, 0.0) > SLOW * self._fastest
+            return 1 if self.many in self._last and (self._run < SHORT or is_slow) else self.many
+        return self._loser() if now >= self._trial else self._winner()
+
+    def took(self, threads: int, seconds: float, now: float, steps: int = 1) -> None:
+        """A run on ``threads`` that ended ``now`` took so many ``seconds`` for each of its ``steps``."""
+        before = self._winner() if 1 in self._last else self.many
+        self._last[threads] = seconds
+        self._run = seconds * steps
+        if threads == self.many:
+            self._fastest = min(seconds, self._fastest or seconds)
+        winner = self._winner()
+        if winner != before:
+            self._wait, self._trial = WAIT, now + WAIT
+        elif threads != winner:
+            self._wait = min(2 * self._wait, MOST_WAIT)
+            self._trial = now + max(self._wait, 10 * self._run)
+
+    def _winner(self) -> int:
+        one, many = self._last.get(1), self._last.get(self.many)
+        return 1 if one is not None and many is not None and one < BETTER * many else self.many
+
+    def _loser(self) -> int:
+        return self.many if self._winner() == 1 else 1
