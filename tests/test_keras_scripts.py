@@ -1,18 +1,13 @@
-"""Scripts written for Keras run with their import line changed, and the example programs do what they say."""
+"""Scripts that were written for Keras run with their import line changed."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import backlight
-
-EXAMPLES = Path(__file__).parent.parent / "examples"
 
 SCRIPT = """
 import numpy as np
@@ -57,20 +52,3 @@ def test_every_namespace_holds_what_it_lists(name: str) -> None:
     namespace = getattr(backlight.keras, name)
     assert namespace.__all__
     assert all(getattr(namespace, each) is not None for each in namespace.__all__)
-
-
-def example(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_random_labels_teach_nothing_about_others() -> None:
-    (_, seen), (loss, held_out) = example("binary_classifier").main(verbose=0)
-    assert seen > 0.9
-    assert 0.42 < held_out < 0.58  # 1000 coins: five standard deviations
-    assert loss > 0.69

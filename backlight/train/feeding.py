@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from backlight.data.batches import Batches, order_of_epoch
 from backlight.data.sources import Arrays, source_of, stacked
-from backlight.errors import ArgumentError, DataError, message
+from backlight.errors import ArgumentError, DataError, TrainingWarning, message
 from backlight.nn.losses.common import here
 from backlight.nn.naming import floatx
+from backlight.refusal import warn
 from backlight.tree import flatten, tree_map, unflatten
 
 __all__ = ["ArrayFeed", "StreamFeed", "class_weights", "feed_of", "split"]
@@ -143,17 +144,21 @@ class StreamFeed:
 
     def _batches(self) -> Iterator[Any]:
         ahead, self._ahead = self._ahead, []
-        yield from (each for each in ahead if each is not None)
-        yield from self._stream()
+        return chain((each for each in ahead if each is not None), self._stream())  # a chain leaves the stream open
 
     def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
-        """Batches stacked, at most ``most()`` together, after the first ``done``, which are read and left out."""
+        """Batches stacked, at most ``most()`` together, after the first ``done``, which are read and left out.
+
+        Warns (``TrainingWarning``) where fewer come than was asked for, and raises ``DataError`` where none comes.
+        """
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
         if self._wanted:
             batches = islice(batches, self._wanted)
         batches = islice(batches, done, None)
         group: list[Any] = []
+        came = done
         for batch in batches:
+            came += 1
             if group and _form(batch) != _form(group[0]):
                 yield stacked(group)
                 group = []
@@ -167,6 +172,11 @@ class StreamFeed:
             yield stacked(group)
         if not self._wanted:
             self._iterator = None  # the next epoch is a new pass
+        elif came < self._wanted:
+            text = message("fit_data_over", here(), came=came, wanted=self._wanted)
+            if not came:
+                raise DataError(text)
+            warn(text, TrainingWarning)
 
     @staticmethod
     def batch(row: Any, data: Sequence[Any]) -> Any:

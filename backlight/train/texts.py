@@ -121,6 +121,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Write instead: let it hand out (x, y) or (x, y, sample_weight).",
         "{came} 给出完整的批次，因此不能再另外给出 y 和 sample_weight。\n改写为：让它给出 (x, y) 或 (x, y, sample_weight)。",
     ),
+    "fit_data_over": (
+        "The data are over: {came} batches came of the {wanted} that an epoch is to have.\n"
+        "Write instead: a generator that does not end (while True: yield ...), Batches(..., repeat=None), or fewer steps.",
+        "数据已经用完：每轮应有 {wanted} 个批次，只得到 {came} 个。\n"
+        "改写为：不会结束的生成器（while True: yield ...）、Batches(..., repeat=None)，或减少步数。",
+    ),
     "fit_split": (
         "validation_split={came} of {examples} examples leaves a side empty.\n"
         "Expected: a share between 0 and 1 that leaves examples on both sides.",
