@@ -169,12 +169,12 @@ def reachable(outputs: Iterable[Node], stop: Container[Node] = (), since: int = 
     Execution order is a topological order, which is what the chain rule needs: a node's gradient is complete only
     when every node that used it has passed its contribution back. Any other order would pass on partial sums.
     """
-    seen: set[Node] = set()
+    seen: dict[Node, None] = {}  # in the order found, which decides between variables: they share an index
     stack = list(outputs)
     while stack:
         node = stack.pop()
         if node not in seen and node.index >= since:
-            seen.add(node)
+            seen[node] = None
             if node not in stop:
                 stack.extend(node.inputs)
     return sorted(seen, key=_index)

@@ -257,9 +257,9 @@ def _trace(name: str, function: Callable[..., Any], values: Sequence[Any], split
 
 def _captured(outputs: Sequence[Node], since: int) -> tuple[Node, ...]:
     """The nodes older than ``since`` that ``outputs`` were made from, in execution order."""
-    behind = {node for node in outputs if node.index < since}
+    behind = dict.fromkeys(node for node in outputs if node.index < since)
     for node in reachable(outputs, since=since):
-        behind.update(node_in for node_in in node.inputs if node_in.index < since)
+        behind.update(dict.fromkeys(node_in for node_in in node.inputs if node_in.index < since))
     return tuple(sorted((node for node in behind if node.kind != "constant"), key=lambda node: node.index))
 
 
@@ -349,9 +349,16 @@ def scan(
     Raises ``ShapeError`` and ``DTypeError`` where a leaf of the carry changes, or the leaves of ``xs`` disagree about
     T, and ``ArgumentError`` where ``body`` does not return a pair, the carry changes its nesting, or T is not given.
     """
+    return looped(body, init, xs, length, reverse=reverse)
+
+
+def looped(
+    body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, **options: bool
+) -> tuple[Any, Any]:
+    """``scan`` with any ``options`` of its ``Layout``."""
     carry, form, plain_carry = _start(init)
     columns, x_form, plain_xs = _start(xs)
-    layout = Layout(len(carry), len(columns), length=_length(columns, x_form, length), reverse=reverse)
+    layout = Layout(len(carry), len(columns), length=_length(columns, x_form, length), **options)
     name = f"scan of {function_name(body)}"
 
     def split(function: Any, leaves: Sequence[Array]) -> tuple[list[Any], Structure]:

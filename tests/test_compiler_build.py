@@ -392,6 +392,13 @@ def test_what_was_used_longest_ago_makes_room(monkeypatch):
     assert {entry.key for entry in cache.entries()} == kept
 
 
+def test_the_folder_is_looked_through_once_for_every_few_mebibytes():
+    keys = [cache.key(str(k)) for k in range(4000)]
+    looks = sum(cache._looks(key, 32 << 10, 256 << 20) for key in keys)
+    assert 10 < looks < 80  # of 125 MiB, once for every 4 MiB
+    assert all(cache._looks(key, 1 << 10, 64 << 10) for key in keys)
+
+
 @pytest.mark.parametrize(
     ("text", "bytes_"),
     [("", 256 << 20), ("4096", 4096), ("64M", 64 << 20), ("1 GiB", 1 << 30), ("8kb", 8192), ("much", 256 << 20),

@@ -99,6 +99,39 @@ def test_an_epoch_of_training_is_the_steps_one_by_one(ways: str) -> None:
     assert len(epoch._plans) == 1
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_any_number_of_rows_is_one_plan_with_the_same_bits(ways: str, keep: bool) -> None:
+    whole, parts = network(), network()
+    metrics = Epoch(step, keep=keep)(whole, ROWS, X, Y)
+    epoch, found = Epoch(step, keep=keep, room=5), []
+    for start, stop in ((0, 2), (2, 3), (3, 8)):
+        found.append(epoch(parts, ROWS[start:stop], X, Y))
+        assert epoch.finished == stop - start
+    assert [leaf.tobytes() for leaf in leaves(parts)] == [leaf.tobytes() for leaf in leaves(whole)]
+    assert len(epoch._plans) == 1
+    if keep:
+        joined = tree_map(lambda *rows: np.concatenate(rows), *found)
+        assert [leaf.tobytes() for leaf in leaves(joined)] == [leaf.tobytes() for leaf in leaves(metrics)]
+    else:
+        assert metrics is None
+        assert found == [None] * 3
+        many = np.concatenate([ROWS] * 30)
+        epoch(parts, many, X, Y)
+        Epoch(step)(whole, many, X, Y)
+        assert [leaf.tobytes() for leaf in leaves(parts)] == [leaf.tobytes() for leaf in leaves(whole)]
+
+
+def test_more_rows_than_before_that_give_something_are_a_new_plan(ways: str) -> None:
+    epoch, state = Epoch(lambda s, i: (s + i, (s, i))), np.zeros(())
+    for rows in (3, 2, 9, 1):
+        state[...] = 0
+        sums, numbers = epoch(state, np.arange(rows))
+        np.testing.assert_array_equal(numbers, np.arange(rows))
+        np.testing.assert_array_equal(sums, [k * (k - 1) / 2 for k in range(rows)])
+        assert state == rows * (rows - 1) / 2
+    assert len(epoch._plans) == 1
+
+
 def test_the_same_bits_for_any_number_of_threads_and_from_run_to_run(ways: str) -> None:
     found = []
     for threads in (1, 2, 3, 8):

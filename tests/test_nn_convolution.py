@@ -13,8 +13,10 @@ from refused import names_all, said
 
 import backlight
 from backlight.errors import ArgumentError, ShapeError
+from backlight.graph import Graph
 from backlight.nn import layers
 from backlight.nn.symbol import Symbol
+from backlight.simplify import simplify
 
 # -- Numbers, one by one ---------------------------------------------------------------------------------------------
 
@@ -348,6 +350,28 @@ def test_a_network_of_images_trains_compiled_as_interpreted() -> None:
     for one, other in zip(leaves(quick), leaves(slopes), strict=True):
         assert plain(one).dtype == np.float32
         np.testing.assert_allclose(plain(one), plain(other), rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_is_transposed_between_layers() -> None:
+    """Each transposes for its windows and back; one of them comes before the next undoes it, so none is computed."""
+    net = [
+        layers.Conv2D(4, 3),
+        layers.Rescaling([1.0, 2.0, 3.0, 4.0], 0.5),
+        layers.Activation("gelu"),
+        layers.MaxPooling2D(),
+        layers.Conv2D(3, 2, activation="relu"),
+        layers.AveragePooling2D(2),
+    ]
+    x = backlight.array(numbers(2, 12, 12, 1).astype(np.float32))
+    y: Any = x
+    for layer in net:
+        y = layer(y)
+    weights = [v.node for layer in net for v in layer.weights]
+    smaller, _ = simplify(Graph([x.node, *weights], [y.node]))
+    ends = {x.node, *weights}
+    moved = [n for n in smaller.nodes if n.operation == "transpose" and n.inputs[0] not in ends]
+    computed = [n for n in moved if n.inputs[0].operation != "broadcast_to"]
+    assert computed == [smaller.outputs[0]]
 
 
 REFUSED: list[tuple[str, dict[str, Any], Any, Any, tuple[str, ...]]] = [

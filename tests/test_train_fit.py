@@ -15,7 +15,7 @@ from backlight.errors import ArgumentError, BacklightError, CompileError, Compil
 from backlight.nn import naming
 from backlight.nn.layers import Activation, Dense, Dropout, Flatten, Input, Lambda, Layer
 from backlight.optim import SGD, Adam
-from backlight.train.callbacks import Callback, EarlyStopping, LambdaCallback
+from backlight.train.callbacks import Callback, EarlyStopping, LambdaCallback, ProgressBar
 from backlight.train.model import Model, Sequential
 from backlight.train.stepping import Stepper
 
@@ -399,6 +399,95 @@ def test_an_interrupted_epoch_leaves_what_its_steps_have_done(monkeypatch: pytes
     stopped.fit(X, Y, batch_size=50, shuffle=False, verbose=0)
     for one, other in zip(whole.get_weights(), stopped.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# -- Pieces of an epoch, and going on ----------------------------------------------------------------------------------
+
+
+class Squared(Sequential):
+    """A model with a step of its own."""
+
+    def train_step(self, data: Any) -> Any:
+        return super().train_step(data) | {"sum": np.sum(self.trainable_variables[0])}
+
+
+SOURCES = {
+    "arrays": lambda: {"x": X, "y": Y, "batch_size": 16},
+    "batches": lambda: {"x": Batches((X, Y), 16, shuffle=True, key=3, prefetch=2)},
+    "generator": lambda: {"x": lambda: ((X[k : k + 10], Y[k : k + 10]) for k in range(0, 50, 10))},
+    "steps": lambda: {"x": Batches((X, Y), 16, shuffle=True, key=4, repeat=None), "steps_per_epoch": 7},
+}
+
+
+def trained(source: str, kind: type, native: bool, *cuts: int) -> Any:
+    """The weights and the history of three epochs that were interrupted after so many steps."""
+
+    class Cut(Callback):
+        def __init__(self, after: int) -> None:
+            self.left = after
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    naming.set_random_seed(5)
+    model = kind([Dense(8, activation="relu", input_shape=(6,)), Dropout(0.3), Dense(1, activation="sigmoid")])
+    model.compile(Adam(0.01), "binary_crossentropy", metrics=["accuracy"], jit_compile=native)
+    history: Any = None
+    for k, after in enumerate((*cuts, 0)):
+        history = model.fit(**SOURCES[source](), epochs=3, callbacks=[Cut(after)], resume=k > 0, verbose=0)
+    return [w.tobytes() for w in model.get_weights()], history.history, history.epoch
+
+
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("kind", [Sequential, Squared])
+@pytest.mark.parametrize("source", SOURCES)
+def test_training_that_was_interrupted_goes_on_exactly(source: str, kind: type, native: bool) -> None:
+    weights, history, epochs = trained(source, kind, native)
+    assert epochs == [0, 1, 2]
+    assert trained(source, kind, native, 2, 1, 4) == (weights, history, epochs)
+
+
+def test_an_epoch_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for shown in (0.2, 0.0):  # seconds after which there is something to see
+        monkeypatch.setattr("backlight.train.stepping.SHOWN", shown)
+        model = network(14, 0.3)
+        model.compile(Adam(0.01), "mse", metrics=["mae"])
+        history = model.fit(X, Y, batch_size=4, epochs=3, verbose=0).history
+        found.append(([w.tobytes() for w in model.get_weights()], history))
+    assert found[0] == found[1]
+
+
+def test_progress_is_shown_within_an_epoch_and_nobody_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backlight.train.stepping.SHOWN", 0.0)
+    shown: list[Any] = []
+    told: list[int] = []
+    monkeypatch.setattr(ProgressBar, "on_progress", lambda self, batch, logs=None: shown.append((batch, sorted(logs))))
+    every = LambdaCallback(on_train_batch_end=lambda batch, logs: told.append(batch))
+    every.batch_interval = 5
+    model = network(15)
+    model.compile(SGD(0.1), "mse", metrics=["mae"])
+    model.fit(X, Y, batch_size=4, epochs=2, callbacks=[every], verbose=2)
+    assert told == [4, 9, 1, 6, 11]  # 13 steps an epoch
+    assert len(shown) > 10
+    assert all(names == ["loss", "mae"] for _, names in shown)
+
+
+def test_training_can_be_stopped_in_the_middle_of_an_epoch() -> None:
+    class Stop(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_training = batch == 1
+
+    one, other = network(16), network(16)
+    for model in (one, other):
+        model.compile(SGD(0.1), "mse")
+    history = one.fit(X, Y, batch_size=16, shuffle=False, epochs=4, callbacks=[Stop()], verbose=0)
+    other.fit(X[:32], Y[:32], batch_size=16, shuffle=False, verbose=0)
+    assert len(history.history["loss"]) == 1
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 # -- Bad input -------------------------------------------------------------------------------------------------------

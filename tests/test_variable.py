@@ -173,3 +173,13 @@ def test_now_is_plain_outside_and_recorded_inside() -> None:
         return now(w) * x
 
     assert float(backlight.grad(f)(1.0)) == 3.0
+
+
+def test_a_loop_reads_variables_in_one_order() -> None:
+    """What a step reads is found anew each time it is recorded; all of it was there before, none before the other."""
+    many = [Variable(np.full(k + 1, 0.5), name=f"w{k}") for k in range(12)]
+    for _ in range(10):
+        epoch = Epoch(lambda total, row: (total + row * sum(np.sum(w * w) for w in many), None))
+        total = np.zeros(())
+        epoch(total, np.ones(3))
+        assert total == pytest.approx(3 * 78 * 0.25)

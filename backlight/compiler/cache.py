@@ -3,8 +3,8 @@
 The name of an entry is a SHA-256 of everything the code depends on: the program, the processor, the versions of
 Backlight and LLVM and of this format. An entry holds a checksum over its name and content, so one that is damaged,
 cut short or renamed is thrown away and made anew. ``BACKLIGHT_CACHE`` names the folder, or is ``off``;
-``BACKLIGHT_CACHE_LIMIT`` bounds its size (``256 MiB``); what was used longest ago makes room. Where nothing can be
-written, everything works without.
+``BACKLIGHT_CACHE_LIMIT`` bounds its size (``256 MiB``, to a few percent); what was used longest ago makes room. Where
+nothing can be written, everything works without.
 
 What is read here is executed, so it must come from nobody but the user. The folder and every entry have to belong to
 the user and be writable for nobody else; otherwise they are treated as absent, and links are not followed. That
@@ -34,6 +34,7 @@ _MAGIC = b"BACKLIGHT CACHE\n"
 _HEAD = struct.Struct("<16sIIQ32s")  # magic, format, length of the metadata, length of the payload, checksum
 _LIMIT = 256 << 20
 _MOST_METADATA = 64 << 10
+_LOOKS = 64  # how often the folder is looked through while as much is stored as it may hold
 _STALE = 3600.0  # a file half written for so many seconds has lost its writer
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -132,7 +133,8 @@ def store(key: str, payload: bytes, metadata: dict[str, Any]) -> bool:
         with contextlib.suppress(OSError):
             temporary.unlink()
         return False
-    _make_room(folder, most)
+    if _looks(key, _HEAD.size + len(words) + len(payload), most):
+        _make_room(folder, most)
     return True
 
 
@@ -250,6 +252,15 @@ def _files(folder: Path | None) -> list[tuple[str, int, float]]:
                 elif item.name.endswith(".new") and time.time() - status.st_mtime > _STALE:
                     os.unlink(item.path)
     return found
+
+
+def _looks(key: str, size: int, most: int) -> bool:
+    """Whether to look through the folder after an entry of this size: once for every few MiB that anybody stores.
+
+    To look at tens of thousands of files takes as long as to compile a large plan. Names are as good as random, so
+    they decide without any memory of what was stored; small limits are looked after every time.
+    """
+    return int(key[:8], 16) * most <= size * _LOOKS << 32
 
 
 def _make_room(folder: Path, most: int) -> None:

@@ -24,7 +24,7 @@ from backlight.errors import (
     message,
 )
 from backlight.lifting import function_name, labels
-from backlight.loops import scan
+from backlight.loops import looped
 from backlight.trace import state as tracing
 from backlight.trace import user_source
 from backlight.tree import Structure, flatten, leaves_of, tree_map, unflatten
@@ -32,6 +32,8 @@ from backlight.variable import Variable
 
 __all__ = ["Epoch"]
 
+NOMINAL = 64  # rows with which a loop is recorded that will run with any number of them
+MANY = 1 << 62
 TRACES = 2  # how often a loop's body is traced; a third time means that it cannot be one loop
 
 
@@ -42,6 +44,9 @@ class Epoch(Planned):
     of every array in ``batches``, such as a row of a shuffled index; ``data`` is the same in all steps. Metrics come
     back stacked, one row a step. Arrays and NumPy's scalars may change from call to call; everything else among the
     arguments is part of the program.
+
+    The number of rows may change from call to call. A call with more than any before, and more than ``room``, is
+    compiled anew, except with ``keep=False``: then what the step gives besides its state is dropped.
 
     Ctrl-C ends the loop after a whole step: ``KeyboardInterrupt`` is raised, ``state`` is what it was after that step,
     ``finished`` says how many steps there were, and ``metrics`` holds theirs. So does whatever the handler of
@@ -60,9 +65,11 @@ class Epoch(Planned):
     (0.4, 2)
     """
 
-    def __init__(self, step: Callable[..., tuple[Any, Any]], threads: int | None = None) -> None:
+    def __init__(
+        self, step: Callable[..., tuple[Any, Any]], threads: int | None = None, *, keep: bool = True, room: int = 0
+    ) -> None:
         super().__init__(step)
-        self._threads = threads
+        self._threads, self._keep, self._room = threads, keep, room if keep else NOMINAL
         self._plans: dict[Any, _Plan] = {}
         self._last: _Plan | None = None
         self.finished = 0
@@ -91,7 +98,7 @@ class Epoch(Planned):
         outputs = plan.complete(inputs, places)
         before = plan.copies(leaves)
         try:
-            plan.native.run(inputs, outputs, places)
+            plan.native.run(inputs, outputs, places, plan.count(inputs))
             metrics = self._end(leaves, outputs, plan.metrics)
         except IndexOutside:
             for leaf, old in zip(leaves, before, strict=True):
@@ -107,13 +114,21 @@ class Epoch(Planned):
 
     def _plan(self, everything: list[Any], structure: Structure, arguments: Any) -> _Plan:
         """The plan for arguments like these."""
-        kind = kind_of(self._function, everything, structure)
-        if kind not in self._plans:
-            form = structure.members[0].members[0]
-            _check(everything[: form.leaves], form)
-            state, *rest = arguments
-            self._plans[kind] = self._compiled(form, (state, np.zeros((), np.int64), *rest))
-        return self._plans[kind]
+        form, batches = structure.members[0].members[:2]
+        state, rows, *data = arguments
+        first, stop = form.leaves, form.leaves + batches.leaves
+        count = _check_batches(rows)
+        one = [leaf[:1] if is_data(leaf) else leaf for leaf in everything[first:stop]]
+        kind = kind_of(self._function, [*everything[:first], *one, *everything[stop:]], structure)
+        known = self._plans.get(kind)
+        if known is None or count > known.capacity:
+            _check(everything[:first], form)
+            if 1 < count < self._room:  # what a second step would be like is seen only if there is one
+                rows = tree_map(lambda leaf: np.resize(leaf, (self._room, *np.shape(leaf)[1:])), rows)
+            native, metrics, captured = self._compiled(form, (state, np.zeros((), np.int64), rows, *data))
+            capacity = MANY if not self._keep and count > 1 else len(flatten(rows)[0][0])
+            known = self._plans[kind] = _Plan(native, form, metrics, captured, capacity)
+        return known
 
     def _end(self, leaves: Sequence[Any], outputs: Sequence[Any], form: Structure) -> Any:
         """After the loop: how far it came, and the metrics; what could not be updated in place is copied."""
@@ -131,11 +146,9 @@ class Epoch(Planned):
             for t in range(len(rows[0])):
                 state, _ = self._function(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
 
-    def _compiled(self, form: Structure, arguments: Sequence[Any]) -> _Plan:
+    def _compiled(self, form: Structure, arguments: Sequence[Any]) -> tuple[Native, Structure, Sequence[Variable]]:
         """The plan for arguments of this kind, the first of which is a state of this form, to be updated in place."""
         name, calls = function_name(self._function), 0
-        _check_batches(arguments[2])
-
         given: Sequence[Any] = ()
 
         def body(carry: Any, batch: Any) -> Any:
@@ -151,12 +164,12 @@ class Epoch(Planned):
             if read is not None:
                 raise Refused(message("epoch_reads"), read.source)
             _check_next(name, state, result[0])
-            return (result[0], steps + 1), result[1]
+            return (result[0], steps + 1), result[1] if self._keep else None
 
         def epoch(state: Any, steps: Any, batches: Any, *data: Any) -> Any:
             nonlocal given
             given = data
-            return scan(body, (state, steps), batches)
+            return looped(body, (state, steps), batches, open_ended=True)
 
         epoch.__name__ = name
         since = time.perf_counter()
@@ -169,7 +182,7 @@ class Epoch(Planned):
         try:
             donated, own = range(form.leaves + 1), {form.leaves: np.zeros((), np.int64)}
             native = Native(traced.graph, self._threads, donated, own=own, since=since)
-            return _Plan(native, form, traced.form.members[1], traced.captured)
+            return native, traced.form.members[1], traced.captured
         except Uncompilable as error:
             facts = {"function": name, "primitive": error.node.operation, "reason": error.reason}
             raise CompileError(message("epoch_unsupported", str(error.node.source or ""), **facts)) from None
@@ -209,13 +222,14 @@ def _refuse(form: Structure, number: int, words: str, **facts: Any) -> NoReturn:
     raise ArgumentError(message(words, str(user_source() or ""), name=labels(form, "state")[number], **facts))
 
 
-def _check_batches(batches: Any) -> None:
-    """Whether every array has the steps along its first axis."""
+def _check_batches(batches: Any) -> int:
+    """How many steps there are, along the first axis of every array."""
     rows, form = flatten(batches)
     shapes = {name: np.shape(x) for name, x in zip(labels(form, "batches"), rows, strict=True)}
     if not shapes or () in shapes.values() or len({shape[0] for shape in shapes.values()}) > 1:
         came = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "None"
         raise ShapeError(message("epoch_batches", str(user_source() or ""), came=came))
+    return int(next(iter(shapes.values()))[0])
 
 
 def _check_next(function: str, old: Any, new: Any) -> None:
@@ -255,8 +269,11 @@ class _Plan:
     again and again, so they are looked at once.
     """
 
-    def __init__(self, native: Native, form: Structure, metrics: Structure, captured: Sequence[Variable] = ()) -> None:
+    def __init__(
+        self, native: Native, form: Structure, metrics: Structure, captured: Sequence[Variable], capacity: int
+    ) -> None:
         self.native, self.form, self.metrics = native, form, metrics
+        self.capacity = capacity  # the most rows that it can be given
         self._captured = captured  # variables that are read and belong to no state: they hold something new every time
         self.leaves = form.leaves
         self.spare: list[list[Any]] = []  # copies of states, to be written over
@@ -304,6 +321,10 @@ class _Plan:
         ):
             self._seen = _Seen(structure.members[0], [*map(type, inputs)], _forms(inputs), places.copy())
         return inputs, places
+
+    def count(self, inputs: Sequence[Any]) -> int:
+        """How many rows there are."""
+        return len(inputs[self.leaves + 1])
 
     def complete(self, inputs: list[Any], places: list[int]) -> list[Any]:
         """Add a counter of steps to the inputs and places. The arrays that the loop writes, which are the inputs where

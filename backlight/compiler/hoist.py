@@ -56,7 +56,7 @@ def _hoisted(graph: Graph, bodies: dict[int, Body]) -> Graph:
     if not any(node.primitive is REGISTRY.scan for node in graph.nodes):
         return graph
     graph = recalled(_with_bodies(graph, bodies))
-    return rebuilt(rebuilt(graph, _before), sunk)
+    return rebuilt(rebuilt(graph, _before), _after)
 
 
 def _with_bodies(graph: Graph, bodies: dict[int, Body]) -> Graph:
@@ -81,7 +81,8 @@ def _before(opened: Opened) -> dict[int, Node]:
     """The outputs of the scan, with whatever does not depend on its carries computed before it."""
     if opened.length:
         _lift_fixed(opened)
-        _lift_stepped(opened)
+        if not opened.layout.open_ended:
+            _lift_stepped(opened)
     return opened.results()
 
 
@@ -142,6 +143,11 @@ def _lift_stepped(opened: Opened) -> None:
     sources = at_all_steps(lifted, opened.columns, opened.captured, opened.length)
     pairs = zip(lifted, sources, strict=True)
     opened.substitute({node: opened.feed(node, source, stepped=True) for node, source in pairs})
+
+
+def _after(opened: Opened) -> dict[int, Node]:
+    """The outputs of the scan, with what need not be computed step by step computed after it."""
+    return sunk(opened) if opened.length and not opened.layout.open_ended else opened.results()
 
 
 def _fits(opened: Opened, node: Node) -> bool:

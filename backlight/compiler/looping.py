@@ -23,12 +23,14 @@ MANY = 4  # steps for which it pays to copy what all of them read into the order
 class LoopCore:
     """A loop: ``body`` is the plan of one step, whose carries have memory of their own.
 
-    It runs ``length`` steps, or as long as the plan ``condition`` leaves something else than 0 in ``flag``.
+    It runs ``length`` steps, if ``open_ended`` as many as it is told, or as long as the plan ``condition`` leaves
+    something else than 0 in ``flag``.
     """
 
     body: Plan
     length: int = 0
     reverse: bool = False
+    open_ended: bool = False
     rows: Sequence[Tensor] = ()  # what stands, in the body, at the current row of another tensor
     condition: Plan | None = None
     flag: Tensor | None = None
@@ -80,7 +82,7 @@ def loop(lowered: Callable[..., Plan], made: Plan, node: Node, kernel: Loop, vie
         found[k] = inner.map(("add", "x0", "x1"), [_all_of(kept[k]), found[k]], each.dtype, kept[k].size, each)
     news = [own(inner, found[k], whole.outputs[k], for_carry=True) for k in kept]
     _carry(inner, list(kept.values()), news)
-    core = LoopCore(inner, length, layout.reverse, tuple(rows))
+    core = LoopCore(inner, length, layout.reverse, layout.open_ended, tuple(rows))
     for row in rows:
         row.number = core.number
     reads = (*map(_all_of, kept.values()), *views[carries:stepped], *_outside(inner, rows))

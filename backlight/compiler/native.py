@@ -27,6 +27,7 @@ from backlight.errors import ArgumentError, message
 from backlight.graph import Graph
 from backlight.lifting import function_name
 from backlight.locks import computed
+from backlight.ops.loop import Layout
 from backlight.primitive import REGISTRY
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Native:
         if threads is not None and self.built.best != [1]:
             self.threads = threads
         self._entry = self.machine["run"]
+        self._count = next((each.length for each in _layouts(graph) if each.open_ended), 0)
         self._timed: Machine | None = None
         self._spare: list[tuple[Any, Any]] = []  # arenas and tables that no call is using
         self.making = (
@@ -121,16 +123,19 @@ class Native:
         self.run(inputs, outputs)
         return outputs
 
-    def run(self, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None) -> None:
+    def run(
+        self, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None, count: int | None = None
+    ) -> None:
         """Compute ``outputs`` from ``inputs``, contiguous arrays all of them, at these ``places`` if one knows them.
 
-        Raises like a call. Ctrl-C ends a long run between two steps of its outermost loop.
+        ``count`` is how many steps an open-ended loop takes. Raises like a call. Ctrl-C ends a long run between two
+        steps of its outermost loop.
         """
-        self._run(self._entry, inputs, outputs, places)
+        self._run(self._entry, inputs, outputs, places, count)
 
     def _run(
         self, entry: int, inputs: Sequence[Any], outputs: Sequence[Any], places: list[int] | None = None,
-        ticks: Any = None,
+        count: int | None = None, ticks: Any = None,
     ) -> None:  # fmt: skip
         if places is None:
             places = [address(each) for each in (*inputs, *outputs)]
@@ -140,8 +145,9 @@ class Native:
             memory = self._memory()
         table = memory[1]
         table[1 : 1 + len(places)] = places
+        table[len(table) - 1] = self._count if count is None else count
         if ticks is not None:
-            table[len(table) - 1] = address(ticks)
+            table[len(table) - 2] = address(ticks)
         status = launch(entry, table, self.threads, self.built.scratch)
         self._spare.append(memory)
         if status:
@@ -151,7 +157,7 @@ class Native:
         """What belongs to one call at a time: an arena, and the table of addresses that the program reads."""
         arena = np.empty(self.built.arena + ALIGN, np.uint8)
         ends, constants = len(self.graph.inputs) + len(self.graph.outputs), self.built.constants
-        table = (ctypes.c_void_p * (2 + ends + len(constants)))()
+        table = (ctypes.c_void_p * (3 + ends + len(constants)))()
         table[0] = -(-address(arena) // ALIGN) * ALIGN
         for k, value in enumerate(constants):
             table[1 + ends + k] = address(value)
@@ -243,6 +249,10 @@ def address(array: Any) -> int:
     except (TypeError, ValueError, BufferError):  # read-only, or empty
         place: int = array.__array_interface__["data"][0]
         return place
+
+
+def _layouts(graph: Graph) -> list[Layout]:
+    return [node.params["layout"] for node in graph.nodes if node.primitive is REGISTRY.scan]
 
 
 def _name(graph: Graph) -> str:

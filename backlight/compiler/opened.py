@@ -253,7 +253,9 @@ class Opened:
         captured = {each: source for each, source in self.captured.items() if each in used}
         graph = Graph([*(carry.input for carry in carries), *columns, *captured], outputs)
         sources = (*(carry.start for carry in carries), *columns.values(), *captured.values())
-        layout = Layout(len(carries), len(columns), len(sums), self.length, self.layout.reverse, bool(befores))
+        layout = self.layout._replace(
+            carries=len(carries), sequences=len(columns), sums=len(sums), history=bool(befores)
+        )
         scan = like(self.node, REGISTRY.scan, sources, {"body": Body(graph), "layout": layout}, None, None)
 
         def item(k: int, node: Node, *lead: int) -> Node:

@@ -214,7 +214,7 @@ class _Writer:
             self.depth -= 1
             return
         before, self.repeats = self.repeats, self.repeats * core.length
-        with b.loop(core.length) as i:
+        with b.loop(self.count if core.open_ended else core.length) as i:
             self.steps[core.number] = core.length - 1 - i if core.reverse else i
             self.groups(core.body, base + core.offset)
             if outermost:
@@ -368,9 +368,10 @@ class _Writer:
         slots += [("constant", k) for k in range(len(self.constants))]
         self.arena = b.load(b["arguments"], "ptr")
         self.status = b.at(b["sync"], STATUS, "i8")
-        slots += [("ticks", 0)] if self.timed else []
+        slots += [("ticks", 0)]
         for k, slot in enumerate(slots):
             self.table[slot] = b.load(b.at(b["arguments"], k + 1, "ptr"), "ptr")
+        self.count = b.load(b.at(b["arguments"], len(slots) + 1, "i64"), "i64")
         if self.timed:
             self.before = b.variable("i64", b.call("llvm.readcyclecounter", "i64"))
         self.helping = b["threads"].gt(1) & b["threads"].le(TAKERS)
@@ -443,13 +444,17 @@ def written_out(graph: Graph, in_place: dict[int, int], width: int) -> Program:
         "run", [("arguments", "ptr"), ("thread", "i64"), ("threads", "i64"), ("sync", "ptr"), ("scratch", "ptr")]
     )
     held = constants(graph)
-    count = len(graph.inputs) + len(graph.outputs) + len(held)
-    table = [b.load(b.at(b["arguments"], 1 + k, "ptr"), "ptr") for k in range(count)]
+    slots = len(graph.inputs) + len(graph.outputs) + len(held)
+    table = [b.load(b.at(b["arguments"], 1 + k, "ptr"), "ptr") for k in range(slots)]
+    count = b.load(b.at(b["arguments"], slots + 2, "i64"), "i64")
     inputs, rest = table[: len(graph.inputs)], table[len(graph.inputs) :]
     outputs = [inputs[in_place[k]] if k in in_place else place for k, place in enumerate(rest[: len(graph.outputs)])]
     status = b.at(b["sync"], STATUS, "i8")
     places = rest[len(graph.outputs) :]
     with b.when(b["thread"].eq(0)):
-        used = emit(b, graph, inputs, outputs, places, scratch=b["scratch"], status=status, sync=b["sync"], width=width)
+        used = emit(
+            b, graph, inputs, outputs, places,
+            scratch=b["scratch"], status=status, sync=b["sync"], count=count, width=width,
+        )  # fmt: skip
     b.end()
     return Program(asked_text() + str(module), held, 0, used)

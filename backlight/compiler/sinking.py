@@ -140,7 +140,7 @@ def stepwise(opened: Opened) -> list[Node]:
 
 def sunk(opened: Opened) -> dict[int, Node]:
     """The outputs of the scan, with what need not be computed step by step computed after it."""
-    return _After(opened).results() if opened.length else opened.results()
+    return _After(opened).results()
 
 
 class _After:

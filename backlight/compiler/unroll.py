@@ -42,6 +42,7 @@ def emit(
     scratch: Value,
     status: Value,
     sync: Value | None = None,
+    count: Value | None = None,
     width: int = 4,
 ) -> int:
     """Write ``graph`` into ``b``; returns how many bytes of the work area at ``scratch`` (aligned to 64) it uses.
@@ -51,10 +52,10 @@ def emit(
     input stands that is only the first carry of a loop. An index out of range stores a code at ``status``. Where
     ``sync`` is given, outermost loops ask between steps whether to go on (``sync.py``); one that is ended has carries
     that are those after a whole number of steps, and leaves later rows as they were.
-    ``width`` is how many float32 numbers a vector register holds.
+    ``count`` is how many steps an open-ended loop takes. ``width`` is how many float32 numbers a vector register holds.
     """
     places = dict(zip(large_constants(graph), constant_places, strict=True))
-    unroller = _Unroller(Scalars(b, width, scratch), places, sync)
+    unroller = _Unroller(Scalars(b, width, scratch), places, sync, count)
     targets = _targets(graph, outputs)
     values = [Memory.at(place, node.shape, node.dtype) for place, node in zip(inputs, graph.inputs, strict=True)]
     for value, node, place in zip(unroller.evaluate(graph, values, targets), graph.outputs, outputs, strict=True):
@@ -77,11 +78,12 @@ def _targets(graph: Graph, outputs: Sequence[Value]) -> dict[tuple[Node, int], V
 class _Unroller:
     """Walks through a graph and writes each node's scalars."""
 
-    def __init__(self, scalars: Scalars, places: dict[Node, Value], sync: Value | None) -> None:
+    def __init__(self, scalars: Scalars, places: dict[Node, Value], sync: Value | None, count: Value | None) -> None:
         self.scalars = scalars
         self.b = scalars.b
         self.places = places
         self.sync = sync
+        self.count = count
 
     def evaluate(self, graph: Graph, inputs: Sequence[Any], targets: dict[tuple[Node, int], Value]) -> list[Any]:
         """The values of the outputs, held or in memory; rows that a loop stacks go to their ``targets``."""
@@ -132,7 +134,7 @@ class _Unroller:
                 for x, each in zip(xs[carries:stepped], body.inputs[carries:], strict=False)
             ]
             captured = [self.captured(x) for x in xs[stepped:]]
-            with self.loop(length, body) as i, scalars.scope():
+            with self.loop(self.count if layout.open_ended else length, body) as i, scalars.scope():
                 t = length - 1 - i if layout.reverse else i
                 carry = [_current(kept[k]) for k in range(carries)]
                 rows = [scalars.row(x, strides, [t]) for x, strides in sequences]
@@ -175,7 +177,7 @@ class _Unroller:
         return {k: _current(variables) for k, variables in kept.items()} | {carries: held([steps.get()], ())}
 
     @contextmanager
-    def loop(self, length: int, body: Graph) -> Iterator[Value]:
+    def loop(self, length: Any, body: Graph) -> Iterator[Value]:
         """A loop of ``length`` steps; an outermost one can be stopped between them."""
         b = self.b
         sync, self.sync = self.sync, None

@@ -17,7 +17,6 @@ __all__ = [
     "gelu",
     "get",
     "hard_sigmoid",
-    "is_elementwise",
     "leaky_relu",
     "linear",
     "log_softmax",
@@ -231,15 +230,6 @@ NAMES = Names(
     },
     {"swish": "silu"},
 )
-
-
-def is_elementwise(activation: Callable[..., Any]) -> bool:
-    """Whether an activation is known to take every number by itself, so that the order of the axes does not matter.
-
-    >>> is_elementwise(relu), is_elementwise(softmax), is_elementwise(lambda x: x)
-    (True, False, False)
-    """
-    return activation in NAMES.things.values() and activation not in (softmax, log_softmax)
 
 
 def get(identifier: Any) -> Callable[..., Any]:

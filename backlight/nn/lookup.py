@@ -18,12 +18,12 @@ __all__ = ["Configured", "Names", "snake"]
 
 
 def snake(name: str) -> str:
-    """The name of a class in small letters, with _ between its words.
+    """The name of a class in small letters, with _ between its words; several capitals in a row are one word.
 
-    >>> snake("MeanSquaredError")
-    'mean_squared_error'
+    >>> snake("MeanSquaredError"), snake("Conv2DTranspose"), snake("RMSNormalization")
+    ('mean_squared_error', 'conv2d_transpose', 'rms_normalization')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name).lower()
 
 
 class Configured:

@@ -27,7 +27,7 @@ def unique_name(kind: str) -> str:
     >>> unique_name("Dense"), unique_name("Dense"), unique_name("Conv2D")
     ('dense', 'dense_1', 'conv2d')
     """
-    name = snake(kind).replace("_1d", "1d").replace("_2d", "2d").replace("_3d", "3d")
+    name = snake(kind)
     number = _count[name]
     _count[name] += 1
     return f"{name}_{number}" if number else name

@@ -27,7 +27,8 @@ class Layout(NamedTuple):
 
     The first ``carries`` go from step to step; ``sequences`` inputs are read one row a step; the remaining inputs are
     captured. After the carries the body gives rows, which are stacked, and as many ``sums`` terms, which are added up.
-    With ``history`` the carries before each step are stacked as well: what the way back needs.
+    With ``history`` the carries before each step are stacked as well: what the way back needs. A native loop that is
+    ``open_ended`` is told when it runs how many steps to take, at most ``length`` if it stacks anything.
     """
 
     carries: int
@@ -36,6 +37,7 @@ class Layout(NamedTuple):
     length: int = 0
     reverse: bool = False
     history: bool = True
+    open_ended: bool = False
 
     def steps(self) -> range:
         """The step numbers in the order they run."""

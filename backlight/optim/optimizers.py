@@ -45,7 +45,7 @@ class SGD(Optimizer, rule="sgd", rate=0.01):
 
     >>> w = np.array([1.0])
     >>> SGD(0.1).apply_gradients([(np.array([2.0]), w)]), w
-    (<iteration: int64 () 1>, array([0.8]))
+    (<Variable sgd/iteration: int64 () 1>, array([0.8]))
 
     I. Sutskever et al., "On the importance of initialization and momentum", ICML 2013.
     """

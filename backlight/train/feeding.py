@@ -72,19 +72,25 @@ class ArrayFeed:
         """The first ``count`` examples."""
         return tree_map(lambda leaf: np.array(leaf[:count]), self.tree)
 
-    def pieces(self, epoch: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
-        """The batches of an epoch: rows of numbers, at most ``most()`` together."""
+    def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
+        """The batches of an epoch after ``done``: rows of numbers, at most ``most()`` together."""
         n, size = self.examples, self.batch_size
         order = order_of_epoch(self.key, epoch, n) if self.shuffle else np.arange(n)
         whole = n // size
         rows = order[: whole * size].reshape(whole, size)
-        at = 0
+        at = done
         while at < whole:
-            count = min(most() or whole, whole - at)
-            yield rows[at : at + count], count
+            count = min(most(), whole - at)
+            yield rows[at : at + count]
             at += count
-        if n % size:
-            yield order[whole * size :].reshape(1, -1), 1
+        if n % size and at == whole:
+            yield order[whole * size :].reshape(1, -1)
+
+    def place(self) -> None:
+        """Where the next epoch begins: that follows from its number."""
+
+    def go_to(self, place: Any) -> None:
+        """Nothing to do: see ``place``."""
 
     @staticmethod
     def batch(row: Any, data: Sequence[Any]) -> Any:
@@ -102,6 +108,7 @@ class StreamFeed:
         self._wanted, self._class_weight = steps, class_weight
         self._iterator: Iterator[Any] | None = None
         self._ahead: list[Any] = []
+        self._place = self._given.state()
 
     @property
     def steps(self) -> int | None:
@@ -111,6 +118,7 @@ class StreamFeed:
     def first(self, count: int) -> Any:
         """The first ``count`` examples, of the first batch; it is handed out again."""
         if not self._ahead:
+            self._place = self._given.state()
             self._ahead = [next(self._stream(), None)]
         if self._ahead[0] is None:
             raise DataError(message("data_empty", here(), what="x", shape=()))
@@ -121,29 +129,42 @@ class StreamFeed:
             self._iterator = iter(self._given)
         return self._iterator
 
+    def place(self) -> dict[str, Any]:
+        """Where the next epoch begins."""
+        return self._place if self._ahead else self._given.state()
+
+    def go_to(self, place: Any) -> None:
+        """Let the next epoch begin where ``place`` says.
+
+        Raises ``ArgumentError`` for a place in other batches.
+        """
+        self._given.restore(place)
+        self._iterator, self._ahead = None, []
+
     def _batches(self) -> Iterator[Any]:
         ahead, self._ahead = self._ahead, []
         yield from (each for each in ahead if each is not None)
         yield from self._stream()
 
-    def pieces(self, epoch: int, most: Callable[[], int]) -> Iterator[tuple[Any, int]]:
-        """Batches stacked, at most ``most()`` together."""
+    def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
+        """Batches stacked, at most ``most()`` together, after the first ``done``, which are read and left out."""
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
         if self._wanted:
             batches = islice(batches, self._wanted)
+        batches = islice(batches, done, None)
         group: list[Any] = []
         for batch in batches:
             if group and _form(batch) != _form(group[0]):
-                yield stacked(group), len(group)
+                yield stacked(group)
                 group = []
             group.append(batch)
             size = sum(leaf.nbytes for leaf in flatten(batch)[0])
-            limit = max(1, min(most() or MOST_BATCHES, MOST_BATCHES, MOST_BYTES // max(size, 1)))
+            limit = max(1, min(most(), MOST_BATCHES, MOST_BYTES // max(size, 1)))
             if len(group) >= limit:
-                yield stacked(group), len(group)
+                yield stacked(group)
                 group = []
         if group:
-            yield stacked(group), len(group)
+            yield stacked(group)
         if not self._wanted:
             self._iterator = None  # the next epoch is a new pass
 

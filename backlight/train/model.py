@@ -21,6 +21,7 @@ __all__ = ["Model", "Sequential"]
 class Model(Trainer, Layer):
     """``Model(inputs, outputs)``: the network between symbols; or a class of your own with ``call``.
 
+    >>> import numpy as np
     >>> from backlight.nn.layers import Dense, Input
     >>> x = Input((4,))
     >>> model = Model(x, Dense(2, kernel_initializer="zeros")(x))

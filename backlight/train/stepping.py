@@ -8,8 +8,10 @@ that in arrays of its own, in place, and the variables follow after every run.
 from __future__ import annotations
 
 import operator
+import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,24 +24,33 @@ from backlight.variable import Bindings, Variable
 
 __all__ = ["Stepper"]
 
+SHOWN = 0.2  # seconds after which whoever watches wants to see how far it is
+FIRST = 4  # rows of the first runs, while nobody knows how long a step takes
+MOST = 1 << 30
+KEPT = 64  # rows of a run whose steps return something
+
 Step = Callable[[Any, Sequence[Any]], Any]
 
 
 class Stepper:
     """``step(row, data)`` over the rows of ``batches``; ``variables`` are those that it may assign.
 
-    ``native`` says whether to compile it. Where that cannot be done, it runs as it is, after one warning.
+    ``native`` says whether to compile it. Where that cannot be done, it runs as it is, after one warning. ``keep`` says
+    whether anybody wants what the steps return. ``most`` is how many rows should be run at once, so that there is
+    something new to see a few times a second.
     """
 
-    def __init__(self, step: Step, variables: Sequence[Variable], *, native: bool, what: str) -> None:
+    def __init__(self, step: Step, variables: Sequence[Variable], *, native: bool, what: str, keep: bool) -> None:
         self._step = step
         self._variables = list(variables)
         self._arrays: list[Any] = []
         self._nodes: list[Any] = []  # what the variables were on when they were looked at last
-        self._behind: list[bool] = []  # whether the loop has gone on since
+        self._behind = [False] * len(self._variables)  # whether the loop has gone on since
         self._epochs: dict[Any, Epoch] = {}
         self.native = native
-        self._what = what
+        self._what, self._keep = what, keep
+        self.most = FIRST
+        self.finished = 0  # steps of the last run
 
     def works_on(self, variables: Sequence[Variable]) -> bool:
         """Whether these are the stepper's variables."""
@@ -50,6 +61,7 @@ class Stepper:
 
         ``KeyboardInterrupt`` comes out after a whole step, and the variables are then what they were after it.
         """
+        self.finished = 0
         if self.native:
             try:
                 return self._natively(batches, data)
@@ -57,16 +69,28 @@ class Stepper:
                 self.native = False
                 self.follow()  # other rows may have run natively
                 warnings.warn(message("fit_interpreted", what=self._what, reason=error), CompileWarning, stacklevel=2)
-        return self._plainly(batches, data)
+        return self._timed(lambda: self._plainly(batches, data), len(_first(batches)))
+
+    def _timed(self, run: Callable[[], Any], count: int) -> Any:
+        """What ``run`` returns; from the time that its ``count`` steps took follows how many come next."""
+        since = time.perf_counter()
+        returned = run()
+        if count >= min(self.most, FIRST):  # a single row, smaller than the others, says little
+            rate = count / max(time.perf_counter() - since, 1e-9)
+            self.most = max(1, min(int(SHOWN * rate), self.most * 16, KEPT if self._keep else MOST))
+        return returned
 
     def _natively(self, batches: Any, data: Sequence[Any]) -> Any:
         self._load()
         rows = np.shape(_first(batches))[1:]
-        epoch = self._epochs.setdefault(rows, Epoch(self._pure))
+        known = rows in self._epochs
+        epoch = self._epochs.setdefault(rows, Epoch(self._pure, keep=self._keep, room=KEPT))
+        run = partial(epoch, self._arrays, batches, *data)
         try:
             try:
-                return epoch(self._arrays, batches, *data)
+                return self._timed(run, len(_first(batches))) if known else run()  # the first time it is compiled
             finally:
+                self.finished = epoch.finished
                 if epoch.finished:
                     self._behind = [True] * len(self._variables)
         except KeyboardInterrupt:
@@ -91,19 +115,19 @@ class Stepper:
                 array[...] = variable.value
                 self._nodes[k], self._behind[k] = variable.node, False
 
-    def follow(self) -> None:
-        """Let the variables hold what the loop has come to."""
-        for k, behind in enumerate(self._behind):
-            if behind:
-                variable = self._variables[k]
+    def follow(self, some: Sequence[Variable] | None = None) -> None:
+        """Let the variables, all or ``some``, hold what the loop has come to."""
+        wanted = None if some is None else {id(variable) for variable in some}
+        for k, (variable, behind) in enumerate(zip(self._variables, self._behind, strict=True)):
+            if behind and (wanted is None or id(variable) in wanted):
                 variable.assign(self._arrays[k])
                 self._nodes[k], self._behind[k] = variable.node, False
 
     def _plainly(self, batches: Any, data: Sequence[Any]) -> Any:
-        returned = [
-            tree_map(_value, self._step(tree_map(lambda rows, t=t: rows[t], batches), data))
-            for t in range(len(_first(batches)))
-        ]
+        returned = []
+        for t in range(len(_first(batches))):
+            returned.append(tree_map(_value, self._step(tree_map(lambda rows, t=t: rows[t], batches), data)))
+            self.finished += 1
         return tree_map(lambda *rows: np.stack(rows), *returned) if returned else None
 
 

@@ -18,10 +18,11 @@ from backlight.nn.losses.common import here
 from backlight.nn.naming import next_seed
 from backlight.optim import get as optimizer_of
 from backlight.tape import GradientTape
-from backlight.train.callbacks import CallbackList, batch_interval
+from backlight.train.callbacks import CallbackList, History, batch_interval
 from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, split
 from backlight.train.metrics.base import Metric
 from backlight.train.objectives import Objectives
+from backlight.train.position import Position
 from backlight.train.stepping import Stepper
 from backlight.train.validation import check_data, validate
 from backlight.tree import flatten, tree_map, unflatten
@@ -40,6 +41,7 @@ class Trainer:
     stop_training = False
     history: Any = None
     _objectives: Objectives | None = None
+    _told: CallbackList | None = None
     _native = True
 
     # -- Compile ---------------------------------------------------------------------------------------------------
@@ -69,8 +71,7 @@ class Trainer:
         self._objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
         self._native = bool(jit_compile) and not run_eagerly
         self._steppers: dict[str, Stepper] = {}
-        self._shuffle_key = random.key(next_seed())
-        self._epochs_seen = 0
+        self._position = Position([int(word) for word in random.key(next_seed())])
         self.stop_training = False
 
     @property
@@ -191,12 +192,17 @@ class Trainer:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Sequence[int] = 1,
+        resume: bool = False,
     ) -> Any:
         """Train for ``epochs``, and give the ``History``: ``history.history["loss"]`` is a list.
 
         ``x`` and ``y`` are arrays (lists or dictionaries of them for several inputs and outputs), pandas or Polars
         frames, memory-mapped files; or ``x`` alone hands out ``(x, y)`` or ``(x, y, sample_weight)``: ``Batches``, a
         generator, anything numbered. Ctrl-C ends training after a whole step; the history so far is returned.
+
+        With ``resume=True`` training goes on where it was, in the middle of an epoch, too: after Ctrl-C, or in a model
+        that was loaded from the file that ``save`` wrote. ``epochs`` is how many there are in all, and the history goes
+        on. With the same data it is exactly what would have followed.
 
         Raises ``ArgumentError``, ``ShapeError``, ``DataError`` before the first step where data, labels, loss and
         metrics do not fit each other.
@@ -207,28 +213,40 @@ class Trainer:
         if validation_split:
             (x, y, sample_weight), last = split(validation_split, x, y, sample_weight)
             validation_data = last if validation_data is None else validation_data
+        position = self._position
         feed = feed_of(
-            x, y, sample_weight, batch_size, key=self._shuffle_key, shuffle=bool(shuffle), steps=steps_per_epoch,
-            class_weight=class_weight,
+            x, y, sample_weight, batch_size, key=np.array(position.key, np.uint32), shuffle=bool(shuffle),
+            steps=steps_per_epoch, class_weight=class_weight,
         )  # fmt: skip
         self._get_ready(feed, objectives)
         valid = None
         if validation_data is not None:
             valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
+        if resume:
+            position = self._position = self.position
+            initial_epoch = position.epoch
+            feed.go_to(position.stream)
+        else:
+            position.step, position.history, position.epochs = 0, {}, []
         self.stop_training = False
-        told = CallbackList(
+        self._told = told = CallbackList(
             callbacks, add_history=True, add_progbar=verbose not in (0, False), model=self,
             verbose=int(verbose) if isinstance(verbose, bool) else verbose, epochs=epochs, steps=feed.steps,
         )  # fmt: skip
         with told:
             told.on_train_begin()
+            self.history.history, self.history.epoch = position.lists()
             logs: dict[str, Any] = {}
+            past = 0
             try:
                 for epoch in range(initial_epoch, epochs):
                     told.on_epoch_begin(epoch)
-                    self.reset_metrics()
-                    logs = self._epoch("train", feed, told, self._epochs_seen)
-                    self._epochs_seen += 1
+                    if not position.step:
+                        position.begin(epoch, feed.place())
+                        self.reset_metrics()
+                    logs = self._epoch("train", feed, told, position, past)
+                    past += position.step
+                    position.end(feed.place())
                     if valid is not None and _due(validation_freq, epoch):
                         logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
                     told.on_epoch_end(epoch, logs)
@@ -282,14 +300,17 @@ class Trainer:
         )
         batch_of = type(feed).batch
         stepper = self._stepper(
-            f"predict {type(feed).__name__}", lambda row, data: self.predict_step(batch_of(row, data)), []
+            f"predict {type(feed).__name__}", lambda row, data: self.predict_step(batch_of(row, data)), [], True
         )
         found: list[Any] = []
         with told:
             told.on_predict_begin()
-            for rows, _ in feed.pieces(0, lambda: 0):
+            done = 0
+            for rows in feed.pieces(0, lambda: stepper.most):
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
+                done += stepper.finished
+                told.on_progress(done - 1)
             told.on_predict_end()
         leaves = [flatten(each)[0] for each in found]
         joined = [np.concatenate(column) for column in zip(*leaves, strict=True)]
@@ -313,7 +334,7 @@ class Trainer:
         objectives = self._compiled(f"{what}_on_batch")
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
-        logs = self._epoch(what, feed, CallbackList(), 0)
+        logs = self._epoch(what, feed, CallbackList(), Position([]))
         return _answer(logs, return_dict)
 
     # -- Inside the loops ------------------------------------------------------------------------------------------
@@ -334,6 +355,17 @@ class Trainer:
                 objectives.build(y, y_pred, self._output_names())
             self._fits(feed, objectives, y, y_pred, w)
         self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    @property
+    def position(self) -> Position:
+        """Where training stands, the history included."""
+        self._compiled("position")
+        return self._position.with_history(self._told, self.history)
+
+    @position.setter
+    def position(self, position: Position) -> None:
+        self._position, self.history = position, History()
+        self.history.history, self.history.epoch = position.lists()
 
     def _fits(self, feed: Feed, objectives: Objectives, y: Any, y_pred: Any, w: Any) -> None:
         whole = _three(feed.tree)[1] if isinstance(feed, ArrayFeed) else y
@@ -356,15 +388,16 @@ class Trainer:
     def _output_names(self) -> Sequence[str]:
         return ()
 
-    def _stepper(self, what: str, step: Callable[..., Any], variables: Sequence[Any]) -> Stepper:
+    def _stepper(self, name: str, step: Callable[..., Any], variables: Sequence[Any], keep: bool) -> Stepper:
         """The stepper of the last call, unless it was for other variables."""
         kept: dict[str, Stepper] = self.__dict__.setdefault("_steppers", {})
-        if what not in kept or not kept[what].works_on(variables):
-            kept[what] = Stepper(step, variables, native=self._native, what=f"{type(self).__name__}: {what}")
-        return kept[what]
+        if name not in kept or not kept[name].works_on(variables):
+            what = f"{type(self).__name__}: {name}"
+            kept[name] = Stepper(step, variables, native=self._native, what=what, keep=keep)
+        return kept[name]
 
-    def _epoch(self, what: str, feed: Feed, told: CallbackList, number: int) -> dict[str, Any]:
-        """Every batch once: the logs in the end."""
+    def _steps_of(self, what: str, feed: Feed) -> tuple[Stepper, bool]:
+        """What runs the steps of training or of a test, and whether the user wrote them, so that they say the logs."""
         train = what == "train"
         own = (type(self).train_step, Trainer.train_step) if train else (type(self).test_step, Trainer.test_step)
         custom = own[0] is not own[1]
@@ -377,31 +410,43 @@ class Trainer:
             quiet(batch)
             return {}
 
-        shown = [v for metric in self.metrics for v in metric.variables]
-        variables = [*self.variables, *self.optimizer.variables, *shown] if train else shown  # type: ignore[attr-defined]
-        stepper = self._stepper(f"{what} {type(feed).__name__}", step, variables)
+        variables = self._metric_variables()
+        if train:
+            variables = [*self.variables, *self.optimizer.variables, *variables]  # type: ignore[attr-defined]
+        return self._stepper(f"{what} {type(feed).__name__}", step, variables, custom), custom
+
+    def _metric_variables(self) -> list[Any]:
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def _epoch(self, what: str, feed: Feed, told: CallbackList, position: Position, past: int = 0) -> dict[str, Any]:
+        """The batches of an epoch from ``position`` on: the logs in the end. There were ``past`` steps before it."""
+        stepper, custom = self._steps_of(what, feed)
         every = batch_interval(told, what)
-        logs: dict[str, Any] = {}
-        done = 0
-        begin, end = (told.on_train_batch_begin, told.on_train_batch_end) if train else (
-            told.on_test_batch_begin, told.on_test_batch_end,
-        )  # fmt: skip
+        begin, end = getattr(told, f"on_{what}_batch_begin"), getattr(told, f"on_{what}_batch_end")
 
-        def most() -> int:
-            return every - done % every if every else 0
+        def left() -> int:
+            """How many steps there are until somebody wants to be told."""
+            return every - (past + position.step) % every if every else stepper.most
 
-        for rows, count in feed.pieces(number, most):
-            begin(done)
-            found = stepper.run(rows, feed.data)
-            done += count
+        for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
+            if every and left() == every:
+                begin(position.step)
+            try:
+                found = stepper.run(rows, feed.data)
+            finally:
+                position.step += stepper.finished
             if custom:
-                logs = {name: _plain(column[-1]) for name, column in found.items()}
-            elif every:
+                position.logs = {name: _plain(column[-1]) for name, column in found.items()}
+            if every and left() == every:
                 stepper.follow()
-                logs = self._results()
-            end(done - 1, logs)
+                end(position.step - 1, position.logs if custom else self._results())
+                if self.stop_training and what == "train":
+                    break
+            elif told.watches and position.step != feed.steps:
+                stepper.follow(self._metric_variables())
+                told.on_progress(position.step - 1, position.logs if custom else self._results())
         stepper.follow()
-        return logs if custom else self._results()
+        return position.logs if custom else self._results()
 
     def _results(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_metrics_result().items()}
@@ -409,7 +454,7 @@ class Trainer:
     def _evaluated(self, feed: Feed, told: CallbackList) -> dict[str, Any]:
         self.reset_metrics()
         told.on_test_begin()
-        logs = self._epoch("test", feed, told, 0)
+        logs = self._epoch("test", feed, told, Position([]))
         told.on_test_end(logs)
         return logs
 

@@ -98,15 +98,9 @@ class _Convolution(Spatial):
         return convolution(x, filters, self.strides, self._pads(), self.dilation_rate, groups=channels)
 
     def _finish(self, y: Any) -> Any:
-        """``f(y + b)``, the channels where they belong.
-
-        What takes number by number comes before the axes change places: it is then computed in the pass that makes y,
-        and the change, followed by that of the next layer, is none.
-        """
+        """``f(y + b)``, the channels where they belong."""
         if self.bias is not None:
             y = y + self.bias.reshape((-1, *(1,) * self._axes))
-        if activations.is_elementwise(self.activation):
-            return self.as_given(self.activation(y))
         return self.activation(self.as_given(y))
 
     def _prepared(self, inputs: Any) -> Any:

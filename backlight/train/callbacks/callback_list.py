@@ -42,6 +42,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         self.callbacks = _flat(callbacks)
+        self.ending: dict[int, Any] = {}  # the epoch whose end is being told, and its logs so far
         if add_history and not any(isinstance(each, History) for each in self.callbacks):
             self.callbacks.append(History())
         if add_progbar and not any(isinstance(each, ProgressBar) for each in self.callbacks):
@@ -49,6 +50,17 @@ class CallbackList(Callback):
         if model is not None:
             self.set_model(model)
         self.set_params(params)
+
+    @property
+    def watches(self) -> bool:
+        """Whether anybody shows how far it is."""
+        return any(hasattr(callback, "on_progress") for callback in self.callbacks)
+
+    def on_progress(self, batch: int, logs: Any = None) -> None:
+        """Tell those who show how far it is, now and then, and nobody else."""
+        for callback in self.callbacks:
+            if hasattr(callback, "on_progress"):
+                callback.on_progress(batch, plain_logs(logs))
 
     @property
     def history(self) -> History | None:
@@ -104,8 +116,10 @@ def _told_to_all(hook: str) -> Callable[..., None]:
 
     def of_epoch(self: CallbackList, epoch: int, logs: Any = None) -> None:
         seen = plain_logs(logs)
+        self.ending = {epoch: seen} if hook == "on_epoch_end" else {}
         for callback in self.callbacks:
             getattr(callback, hook)(epoch, seen)
+        self.ending = {}
 
     def of_all(self: CallbackList, logs: Any = None) -> None:
         seen = plain_logs(logs)

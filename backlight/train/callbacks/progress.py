@@ -120,6 +120,11 @@ class ProgressBar(Callback, Configured):
 
     # -- Going on ------------------------------------------------------------------------------------------------------
 
+    def on_progress(self, batch: int, logs: Any = None) -> None:
+        """Show how far it is; this comes now and then, even where nobody wants to be told of batches."""
+        if not (self._fitting and self._trained is not None):  # the steps of a validation are not shown
+            self._update(batch, logs)
+
     def _update(self, batch: int, logs: Any) -> None:
         self._done, self._logs = batch + 1, logs or {}
         if self._face == BAR:
