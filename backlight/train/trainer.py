@@ -454,7 +454,7 @@ class Trainer:
         return self._stepper(f"{what} {type(feed).__name__}", step, variables, custom), custom
 
     def _remembered(self) -> list[Any]:
-        """The variables that a call may assign even where nothing is learnt, such as the states of ``stateful`` layers."""
+        """The variables that a call may assign though nothing is learnt, such as the states of ``stateful`` layers."""
         return [variable for variable in self.variables if not variable.trainable]  # type: ignore[attr-defined]
 
     def _metric_variables(self) -> list[Any]:
