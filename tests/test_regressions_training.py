@@ -87,3 +87,56 @@ def test_inputs_by_other_names_are_refused(lang: str, monkeypatch: pytest.Monkey
     text = said(lambda: model({"a": X, "c": X}), ArgumentError, lang, monkeypatch)
     names_all(text, ("'c'", "'b'"), lang)
     np.testing.assert_array_equal(model({"b": X, "a": 2 * X}).value, X)
+
+
+# -- Losses and metrics ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics_do_not_count_what_a_mask_leaves_out(weighted: bool) -> None:
+    """By hand: mean absolute errors of the steps that are there, over their number (or their weights)."""
+    x = SEQUENCES.copy()
+    x[::3, 3:] = 0
+    there = np.any(x != 0, axis=-1).astype(np.float64)
+    model = set_weights(keras.Sequential([keras.Input((5, 4)), layers.Masking(), layers.GRU(2, return_sequences=True)]))
+    named: Any = {"weighted_metrics" if weighted else "metrics": ["mae"]}
+    model.compile("sgd", "mse", **named)
+    weights = np.linspace(0.0, 1.0, 48)
+    found = model.evaluate(x, np.ones((48, 5, 2)), sample_weight=weights, verbose=0)[1]
+    errors = np.abs(model.predict(x, verbose=0).astype(np.float64) - 1).mean(-1)
+    w = there * (weights[:, None] if weighted else 1.0)
+    assert found == pytest.approx(np.sum(errors * w) / np.sum(w), rel=1e-5)
+    assert abs(found - errors.mean()) > 1e-3
+
+
+def test_metrics_of_one_name_are_numbered_as_in_keras() -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae", "mae"], weighted_metrics=["mae", "mae"])
+    logs = model.evaluate(X, COLUMN, sample_weight=np.linspace(0, 1, 48), verbose=0, return_dict=True)
+    assert list(logs) == ["loss", "mae", "mae_1", "weighted_mae", "weighted_mae_1"]
+    assert logs["mae"] == logs["mae_1"] != logs["weighted_mae"] == logs["weighted_mae_1"]
+
+
+def test_an_output_without_a_loss_has_none_in_the_history() -> None:
+    a = keras.Input((6,))
+    model = keras.Model(a, [layers.Dense(1, name="one")(a), layers.Dense(1, name="two")(a)])
+    model.compile("sgd", ["mse", None])
+    assert list(model.fit(X, [COLUMN, COLUMN], verbose=0).history) == ["loss"]
+
+
+def test_train_on_batch_tells_of_its_own_batch_alone() -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"])
+    model.train_on_batch(X, COLUMN)
+    before = model.predict(X, verbose=0).astype(np.float64) - COLUMN
+    loss, error = model.train_on_batch(X, COLUMN)
+    assert loss == pytest.approx(np.mean(before**2), rel=1e-5)
+    assert error == pytest.approx(np.mean(np.abs(before)), rel=1e-5)
+
+
+def test_what_regularises_outputs_is_for_one_example() -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, activity_regularizer=keras.regularizers.L2(0.1))])
+    model.compile("sgd", "mse")
+    p = model.predict(X, verbose=0).astype(np.float64)
+    expected = np.mean(p**2) + 0.1 * np.sum(p**2) / 48
+    assert model.evaluate(X, np.zeros((48, 3)), batch_size=16, verbose=0) == pytest.approx(expected, rel=1e-5)

@@ -166,24 +166,24 @@ class Trainer:
         if data is None:
             raise ArgumentError(message("fit_no_data", here()))
         with GradientTape() as tape:
-            loss, _, _ = self._loss_of(data, training=False)
+            loss = self._loss_of(data, training=False)[0]
         return [now(g) for g in tape.gradient(loss, self.trainable_variables)]  # type: ignore[attr-defined]
 
     def _forward(self, data: Any, training: bool) -> Any:
         """The loss of a batch; the metrics have seen it."""
         x, y, sample_weight = _three(data)
         objectives = self._compiled("train_step")
-        loss, parts, y_pred = self._loss_of(data, training)
+        loss, parts, y_pred, masks = self._loss_of(data, training)
         count = flatten(x)[0][0].shape[0]
         objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
         if type(self).compute_metrics is Trainer.compute_metrics:
-            objectives.update(y, y_pred, sample_weight)
+            objectives.update(y, y_pred, sample_weight, masks)
         else:
             self.compute_metrics(x, y, y_pred, sample_weight)
         return loss
 
-    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any]:
-        """The loss of a batch, its parts, and what the model made of it."""
+    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any, list[Any]]:
+        """The loss of a batch, its parts, what the model made of it, and the masks of that."""
         x, y, sample_weight = _three(data)
         self._forget_losses()  # type: ignore[attr-defined]
         with calling(training) as context:
@@ -194,7 +194,7 @@ class Trainer:
             loss, parts = self._losses_of(y, y_pred, sample_weight, masks)
         else:
             loss, parts = self.compute_loss(x, y, y_pred, sample_weight), []
-        return loss, parts, y_pred
+        return loss, parts, y_pred, masks
 
     # -- The loops -------------------------------------------------------------------------------------------------
 
@@ -362,6 +362,7 @@ class Trainer:
         objectives = self._compiled(f"{what}_on_batch")
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
+        self.reset_metrics()
         logs = self._epoch(what, feed, CallbackList(), Position([]))
         return _answer(logs, return_dict)
 
