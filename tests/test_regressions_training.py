@@ -228,6 +228,36 @@ def test_classes_without_a_weight_weigh_1() -> None:
     assert history.history["loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_callbacks_see_the_batches_of_predict() -> None:
+    seen: list[Any] = []
+
+    class Watching(keras.callbacks.Callback):
+        def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append((batch, logs["outputs"]))
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    p = model.predict(X, batch_size=20, verbose=0, callbacks=[Watching()])
+    assert [each if isinstance(each, int) else each[0] for each in seen] == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(np.concatenate([each[1] for each in seen[1::2]]), p)
+
+
+def test_control_c_in_a_validation_leaves_the_epoch_in_the_history() -> None:
+    class Impatient(keras.callbacks.Callback):
+        def on_test_end(self, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options: Any = {"epochs": 3, "verbose": 0, "validation_data": (X, COLUMN)}
+    assert len(model.fit(X, COLUMN, callbacks=[Impatient()], **options).history["loss"]) == 1
+    history = model.fit(X, COLUMN, resume=True, **options)
+    assert history.epoch == [0, 1, 2]
+    assert [len(history.history[name]) for name in ("loss", "val_loss")] == [3, 2]
+
+
 # -- Bad input -------------------------------------------------------------------------------------------------------
 
 CLASSES = np.arange(48) % 3
@@ -297,6 +327,16 @@ BAD: list[tuple[str, Callable[[], Any], Any, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("call", "kind", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_bad_input_is_told(call: Any, kind: Any, parts: Any, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names_all(said(call, kind, lang, monkeypatch), parts, lang)
+
+
+def test_steps_before_bad_data_count() -> None:
+    model = classifier()
+    start = model.get_weights()[0]
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with pytest.raises(DataError):
+        model.fit(handed_out(NOT_A_NUMBER, CLASSES), verbose=0, callbacks=[watching])
+    assert int(model.optimizer.iterations) == 2
+    assert np.all(model.get_weights()[0] != start)
 
 
 def test_an_error_tells_the_output_that_it_is_about() -> None:

@@ -285,7 +285,11 @@ class Trainer:
                     past += position.step
                     position.end(feed.place())
                     if valid is not None and _due(validation_freq, epoch):
-                        logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
+                        try:
+                            logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
+                        except KeyboardInterrupt:
+                            told.on_epoch_end(epoch, logs)  # it has been trained
+                            raise
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -340,14 +344,23 @@ class Trainer:
             self._remembered(), True,
         )  # fmt: skip
         found: list[Any] = []
+        every, done = batch_interval(told, "predict"), 0
+
+        def left() -> int:
+            return every - done % every if every else stepper.most
+
         with told:
             told.on_predict_begin()
-            done = 0
-            for rows in feed.pieces(0, lambda: stepper.most):
+            for rows in feed.pieces(0, left):
+                if every and done % every == 0:
+                    told.on_predict_batch_begin(done)
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
                 done += stepper.finished
-                told.on_progress(done - 1)
+                if every and done % every == 0:
+                    told.on_predict_batch_end(done - 1, {"outputs": tree_map(lambda leaf: leaf[-1], outputs)})
+                else:
+                    told.on_progress(done - 1)
             stepper.follow()
             told.on_predict_end()
         leaves = [flatten(each)[0] for each in found]
@@ -414,9 +427,9 @@ class Trainer:
         for what, tree in zip(("x", "y", "sample_weight"), _three(feed.tree), strict=True):
             for leaf in flatten(tree)[0]:
                 if not isinstance(leaf, np.memmap):  # a whole file would be read for it
-                    what = what if where is None else message(where, what=what)
-                    check_not_empty(what, leaf)
-                    check_finite(what, leaf)
+                    named = what if where is None else message(where, what=what)
+                    check_not_empty(named, leaf)
+                    check_finite(named, leaf, what)
 
     def _look(self, batch: Any, number: int = 0) -> None:
         """See that the numbers of a batch are finite, and its labels such as the losses expect."""
@@ -424,7 +437,7 @@ class Trainer:
         x, y, w = _three(batch)
         for what, tree in (("x", x), ("y", y), ("sample_weight", w)) if number else ():
             for leaf in flatten(tree)[0]:
-                check_finite(message("data_of_batch", what=what, number=number), leaf)
+                check_finite(message("data_of_batch", what=what, number=number), leaf, what)
         if not objectives.built or y is None:
             return
         labels = objectives.labels(y, len(objectives.losses))
@@ -527,24 +540,26 @@ class Trainer:
             """How many steps there are until somebody wants to be told."""
             return every - (past + position.step) % every if every else stepper.most
 
-        for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
-            if every and left() == every:
-                begin(position.step)
-            try:
-                found = stepper.run(rows, feed.data)
-            finally:
-                position.step += stepper.finished
-            if custom:
-                position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-            if every and left() == every:
-                stepper.follow()
-                end(position.step - 1, position.logs if custom else self._results())
-                if self.stop_training and what == "train":
-                    break
-            elif told.watches and position.step != feed.steps:
-                stepper.follow(self._metric_variables())
-                told.on_progress(position.step - 1, position.logs if custom else self._results())
-        stepper.follow()
+        try:
+            for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
+                if every and left() == every:
+                    begin(position.step)
+                try:
+                    found = stepper.run(rows, feed.data)
+                finally:
+                    position.step += stepper.finished
+                if custom:
+                    position.logs = {name: _plain(column[-1]) for name, column in found.items()}
+                if every and left() == every:
+                    stepper.follow()
+                    end(position.step - 1, position.logs if custom else self._results())
+                    if self.stop_training and what == "train":
+                        break
+                elif told.watches and position.step != feed.steps:
+                    stepper.follow(self._metric_variables())
+                    told.on_progress(position.step - 1, position.logs if custom else self._results())
+        finally:
+            stepper.follow()  # what was trained counts, whatever happened to the rest of the data
         return position.logs if custom else self._results()
 
     def _results(self) -> dict[str, Any]:

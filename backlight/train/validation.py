@@ -52,8 +52,10 @@ def check_not_empty(what: str, x: Any) -> None:
         raise DataError(message("data_empty", here(), what=what, shape=tuple(np.shape(x))))
 
 
-def check_finite(what: str, x: Any) -> None:
+def check_finite(what: str, x: Any, name: str | None = None) -> None:
     """Raise ``DataError`` for NaN and infinity, naming how many there are and where the first is.
+
+    ``name`` is what the user's code calls it, if that is not ``what``.
 
     >>> check_finite("x", np.zeros((3, 2)))
     """
@@ -66,7 +68,7 @@ def check_finite(what: str, x: Any) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
-        facts = {"what": what, "name": what, "shape": x.shape, "count": int(bad.sum()), "place": place}
+        facts = {"what": what, "name": name or what, "shape": x.shape, "count": int(bad.sum()), "place": place}
         raise DataError(message("data_not_finite", here(), **facts))
 
 
