@@ -52,3 +52,21 @@ def test_every_namespace_holds_what_it_lists(name: str) -> None:
     namespace = getattr(backlight.keras, name)
     assert namespace.__all__
     assert all(getattr(namespace, each) is not None for each in namespace.__all__)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "known"),
+    [
+        ("layers", "MaxPool2D", "MaxPooling2D"),
+        ("layers", "GlobalAvgPool1D", "GlobalAveragePooling1D"),
+        ("layers", "Convolution2D", "Conv2D"),
+        ("regularizers", "l2", "L2"),
+        ("regularizers", "l1_l2", "L1L2"),
+        ("constraints", "max_norm", "MaxNorm"),
+        ("initializers", "he_normal", "HeNormal"),
+    ],
+)
+def test_second_names_are_the_same_things(namespace: str, name: str, known: str) -> None:
+    names = getattr(backlight.keras, namespace)
+    assert getattr(names, name) is getattr(names, known)
+    assert name in names.__all__
