@@ -144,6 +144,18 @@ def test_what_regularises_outputs_is_for_one_example() -> None:
     assert model.evaluate(X, np.zeros((48, 3)), batch_size=16, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_layer_may_call_itself_what_it_likes() -> None:
+    class Scale(layers.Layer):
+        def __init__(this, factor: float = 2.0, **options: Any) -> None:
+            super().__init__(**options)
+            this.factor = factor
+
+        def call(this, inputs: Any) -> Any:
+            return inputs * this.factor
+
+    assert Scale(3.0).get_config()["factor"] == 3.0
+
+
 # -- Steps of one's own, without labels ------------------------------------------------------------------------------
 
 
@@ -281,6 +293,12 @@ def handed_out(x: Any, y: Any) -> Iterator[Any]:
     return ((x[k : k + 16], y[k : k + 16]) for k in range(0, 48, 16))
 
 
+def aligned(worst: int) -> Any:
+    model = keras.Sequential([keras.Input((5, 4)), layers.Dense(4)])
+    model.compile("sgd", keras.losses.CTC())
+    return model.fit(SEQUENCES, np.where(np.arange(96).reshape(48, 2) == 90, worst, 1), verbose=0)
+
+
 def two_outputs(y: Any, **options: Any) -> Any:
     a = keras.Input((6,))
     model = keras.Model(a, [layers.Dense(1, name="one")(a), layers.Dense(1, name="two")(a)])
@@ -312,6 +330,7 @@ BAD: list[tuple[str, Callable[[], Any], Any, tuple[str, ...]]] = [
         ArgumentError,
         ("2", "(48, 1)"),
     ),
+    ("ctc", lambda: aligned(5), ArgumentError, ("ctc", "5", "(32, 5, 4)")),
     ("names", lambda: two_outputs({"one": COLUMN, "tow": COLUMN}), ArgumentError, ("tow", "two")),
     ("classes", lambda: two_outputs([COLUMN, COLUMN], class_weight={0: 1.0}), ArgumentError, ("class_weight",)),
     (

@@ -578,10 +578,10 @@ def _parts(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 @lru_cache(maxsize=1024)
 def _parameters_of(kind: Any, method: str) -> tuple[str, ...]:
-    """The names of the arguments of a method, without those that are collected."""
+    """The names of the arguments of a method, without the object itself and those that are collected."""
     skipped = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    given = inspect.signature(getattr(kind, method)).parameters.values()
-    names = tuple(p.name for p in given if p.kind not in skipped and p.name != "self")
+    given = list(inspect.signature(getattr(kind, method)).parameters.values())[1:]
+    names = tuple(p.name for p in given if p.kind not in skipped)
     if method == "__init__" and kind is not Layer:
         common = set(inspect.signature(Layer.__init__).parameters)
         return tuple(name for name in names if name not in common)

@@ -59,9 +59,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         'one-hot 标签用 "categorical_crossentropy"，或用 np.argmax(labels, axis=-1) 得到类别编号。',
     ),
     "loss_labels": (
-        "sparse_categorical_crossentropy: the labels hold the class {worst}, but the predictions have {classes} classes "
+        "{loss}: the labels hold the class {worst}, but the predictions have {classes} classes "
         "(shape {predictions}).\nExpected: whole numbers from 0 to {last}.\nWrite instead: {fix}",
-        "sparse_categorical_crossentropy：标签中有类别 {worst}，而预测只有 {classes} 个类别（形状 {predictions}）。\n"
+        "{loss}：标签中有类别 {worst}，而预测只有 {classes} 个类别（形状 {predictions}）。\n"
         "应为：0 到 {last} 的整数。\n改写为：{fix}",
     ),
     "fix_labels_from_one": ("labels - 1, if classes were counted from 1.", "若类别从 1 开始编号，用 labels - 1。"),

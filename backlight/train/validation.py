@@ -174,6 +174,8 @@ def check_label_range(loss: Any, y_true: Any, predictions: tuple[int, ...]) -> N
     if function in _SPARSE:
         classes = predictions[options.get("axis", -1)]
         check_labels(_class_numbers(labels, len(predictions)), classes, predictions, options.get("ignore_class"))
+    elif function is losses.ctc:
+        check_labels(labels, predictions[-1], predictions, loss="ctc")
     elif function in (*_BINARY, *_ONE_HOT) and labels.size:
         _check_probable_labels(function.__name__, labels, function in _ONE_HOT)
 

@@ -169,8 +169,11 @@ def categorical_focal_crossentropy(
     return -np.sum(alpha * np.power(wrong, gamma) * _smooth(t, label_smoothing, axis) * log_p, axis=axis)
 
 
-def check_labels(y_true: Any, classes: int, predictions: tuple[int, ...], ignore_class: int | None = None) -> None:
-    """Raise ``ArgumentError`` for labels that are no whole numbers from 0 to ``classes - 1``.
+def check_labels(
+    y_true: Any, classes: int, predictions: tuple[int, ...], ignore_class: int | None = None,
+    loss: str = "sparse_categorical_crossentropy",
+) -> None:  # fmt: skip
+    """Raise ``ArgumentError`` for labels that are no whole numbers from 0 to ``classes - 1``; ``loss`` wants them.
 
     >>> check_labels(np.array([0, 2, -1]), 3, (3, 3), ignore_class=-1)
     """
@@ -191,6 +194,7 @@ def check_labels(y_true: Any, classes: int, predictions: tuple[int, ...], ignore
     else:
         fix = message("fix_labels_units", needed=int(worst) + 1, worst=int(worst))
     facts = {"worst": worst, "classes": classes, "last": classes - 1, "predictions": predictions, "fix": fix}
+    facts["loss"] = loss
     raise ArgumentError(message("loss_labels", here(), **facts))
 
 
