@@ -331,7 +331,7 @@ class Trainer:
         with told:
             told.on_predict_begin()
             done = 0
-            for rows in feed.pieces(0, lambda: stepper.most):
+            for rows in feed.pieces(0, lambda _: stepper.most):
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
                 done += stepper.finished
@@ -451,12 +451,12 @@ class Trainer:
         every = batch_interval(told, what)
         begin, end = getattr(told, f"on_{what}_batch_begin"), getattr(told, f"on_{what}_batch_end")
 
-        def left() -> int:
+        def left(step: int) -> int:
             """How many steps there are until somebody wants to be told."""
-            return every - (past + position.step) % every if every else stepper.most
+            return every - (past + step) % every if every else stepper.most
 
-        for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
-            if every and left() == every:
+        for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+            if every and left(position.step) == every:
                 begin(position.step)
             try:
                 found = stepper.run(rows, feed.data)
@@ -464,7 +464,7 @@ class Trainer:
                 position.step += stepper.finished
             if custom:
                 position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-            if every and left() == every:
+            if every and left(position.step) == every:
                 stepper.follow()
                 end(position.step - 1, position.logs if custom else self._results())
                 if self.stop_training and what == "train":
