@@ -271,9 +271,10 @@ class Trainer:
                         self.reset_metrics()
                     logs = self._epoch("train", train, feed, told, position, past)
                     past += position.step
-                    position.end(feed.place())
+                    place = feed.place()
                     if valid is not None and _due(validation_freq, epoch):
                         logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
+                    position.end(place)
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -456,6 +457,7 @@ class Trainer:
             return every - (past + step) % every if every else stepper.most
 
         for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+            position.logs = {}
             if every and left(position.step) == every:
                 begin(position.step)
             try:
@@ -473,7 +475,9 @@ class Trainer:
                 stepper.follow(self._metric_variables())
                 told.on_progress(position.step - 1, position.logs if custom else self._results())
         stepper.follow()
-        return position.logs if custom else self._results()
+        if not position.logs:  # they are there where training was interrupted in the validation that follows
+            position.logs = self._results()
+        return dict(position.logs)
 
     def _results(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_metrics_result().items()}
