@@ -104,7 +104,7 @@ def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bo
 
     ``custom_objects`` are the classes and functions of your own that it is made of, by name; names lead to these and
     to Backlight's own alone, and no code is in the file. With ``compile=False`` the training is left out.
-    ``model.fit`` goes on as if it had never been interrupted, and ``model.history`` holds what has been.
+    ``model.fit(…, resume=True)`` goes on as if it had never been interrupted; ``model.history`` holds what has been.
 
     >>> import os, tempfile
     >>> import numpy as np
