@@ -133,6 +133,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "改写为：使用带 get_config 的类（用具名函数，不用 lambda），加载者通过 custom_objects 提供它；"
         "或只保存数值：model.save_weights(path)。",
     ),
+    "state_two": (
+        "{name} is the name of two different things; give one of them another name.",
+        "{name} 是两个不同对象的名称；请给其中一个改名。",
+    ),
     "state_unwritten": (
         "The model '{model}' cannot be written down: {reason}\n"
         "Expected: options, losses, metrics and history that are numbers, names and lists of them.\n"
