@@ -661,6 +661,14 @@ def test_a_state_of_keras(tmp_path: Path) -> None:
         model.load_weights(tmp_path / "m", "keras")
         for found, value in zip(model.get_weights(), values, strict=True):
             np.testing.assert_array_equal(found, value)
+    nested = Sequential([Dense(2, input_shape=(4,)), Sequential([Dense(2), Dense(5)]), Dense(2)])
+    names = ["dense_3", "sequential/dense_4", "sequential/dense_5", "dense_6"]
+    names = [f"sequential_1/{name}/{part}" for name in names for part in ("kernel", "bias")]
+    values = [numbers(*w.shape, phase=k) for k, w in enumerate(nested.weights)]
+    save_file(dict(zip(names, values, strict=True)), tmp_path / "m")
+    nested.load_weights(tmp_path / "m", "keras")
+    for found, value in zip(nested.get_weights(), values, strict=True):
+        np.testing.assert_array_equal(found, value)
     save_file({"enc/dense_1/kernel": numbers(2, 3), "enc/dense_1/bias": numbers(3)}, tmp_path / "m")
     one = Sequential([Dense(3, input_shape=(2,), name="first")])
     one.load_weights(tmp_path / "m", from_keras({"enc/dense_1": "first"}))

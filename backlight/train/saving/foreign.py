@@ -177,10 +177,11 @@ def _channels_last(kernel: Any, image: Sequence[int], name: str) -> Any:
 def from_keras(layers: Mapping[str, str] | None = None) -> Arranged:
     """For ``load_weights(path, name_map=from_keras())``: Keras's weights by the paths of its variables.
 
-    Such a file is written, where Keras is, by ``safetensors.numpy.save_file({v.path: v.numpy() for v in
-    model.weights}, path)``. Names that Keras gave by itself count on through a session (``dense_7``), so they are
-    compared without their numbers, and layers of one name in the order of these. ``layers`` leads from the beginning
-    of a path of theirs to that of ours, where names differ otherwise.
+    Such a file is written, where Keras is, by ``safetensors.numpy.save_file({v.path: np.array(v.numpy(), order="C")
+    for v in model.weights}, path)``, in C order because it writes memory as it lies there. Names that Keras gave by
+    itself count on through a session (``dense_7``), so they are compared without their numbers, and layers of one name
+    in the order of these. ``layers`` leads from the beginning of a path of theirs to that of ours, where names differ
+    otherwise.
 
     >>> import numpy as np
     >>> from backlight.train.model import Sequential
@@ -194,10 +195,11 @@ def from_keras(layers: Mapping[str, str] | None = None) -> Arranged:
 
 def _from_keras(model: Layer, arrays: Mapping[str, Any], layers: Mapping[str, str]) -> dict[str, Any]:
     ours = _by_stem({name: path for path, name in names_by_path(model).items()})
-    theirs = _by_stem({_moved(name, layers): name for name in arrays})
-    outer = {stem.split("/", 1)[0] for stem in theirs}
-    if len(outer) == 1 and not outer & {stem.split("/", 1)[0] for stem in ours}:
-        theirs = {stem.split("/", 1)[-1]: names for stem, names in theirs.items()}  # the name of the model itself
+    named = {_moved(name, layers): name for name in arrays}
+    inside = {name.partition("/")[2]: own for name, own in named.items()}  # without the name of the model itself
+    shared = len({name.partition("/")[0] for name in named}) == 1 and "" not in inside
+    readings = [_by_stem(each) for each in ([named, inside] if shared else [named])]
+    theirs = max(readings, key=lambda each: sum(len(names) == len(ours.get(stem, ())) for stem, names in each.items()))
     found: dict[str, Any] = {}
     for stem, names in theirs.items():
         paths = ours.get(stem, [])
