@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench parity clean
 
 demo: .venv/installed
 	$(BIN)/backlight demo
@@ -18,6 +18,9 @@ check: .venv/installed-dev
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks
+
+parity: .venv/installed-bench
+	$(BIN)/python -m benchmarks.parity
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -17,6 +17,7 @@ from backlight.compiler.epoch import Epoch
 from backlight.errors import ArgumentError, ShapeError
 from backlight.nn import layers
 from backlight.nn.symbol import Symbol
+from backlight.train.model import Sequential
 
 X = numbers(3, 5, 7, 2)
 FILLS = ("constant", "nearest", "wrap", "reflect")
@@ -121,10 +122,10 @@ def test_straight_lines_have_a_slope_by_the_angle() -> None:
 def test_flips_contrasts_brightness_and_parts() -> None:
     x = backlight.array(200 * X)
     yes = np.array([True, False, True])
-    flip = layers.RandomFlip(dtype="float64")
-    y = plain(flip.transform(x, horizontal=yes, vertical=~yes))
-    np.testing.assert_array_equal(y[0], 200 * X[0][:, ::-1])
-    np.testing.assert_array_equal(y[1], 200 * X[1][::-1])
+    ways = {"horizontal": X[:, :, ::-1], "vertical": X[:, ::-1], "horizontal_and_vertical": X[:, ::-1, ::-1]}
+    for mode, mirrored in ways.items():
+        y = plain(layers.RandomFlip(mode, dtype="float64").transform(x, flips=yes))
+        np.testing.assert_array_equal(y, 200 * np.stack([mirrored[0], X[1], mirrored[2]]), err_msg=mode)
     factors = np.array([0.5, 1.0, 1.4])
     contrast = layers.RandomContrast(0.5, value_range=(-100, 150), dtype="float64")
     mean = 200 * X.mean(axis=(1, 2), keepdims=True)
@@ -153,8 +154,8 @@ DRAWS: list[tuple[str, dict[str, Any], dict[str, tuple[float, float]]]] = [
     ("RandomBrightness", {"factor": (-0.1, 0.3)}, {"more": (-25.5, 76.5)}),
     ("RandomBrightness", {"factor": 0.2, "value_range": (0, 1)}, {"more": (-0.2, 0.2)}),
     ("RandomCrop", {"height": 7, "width": 20}, {"top": (0, 3), "left": (0, 0)}),
-    ("RandomFlip", {}, {"horizontal": (0, 1), "vertical": (0, 1)}),
-    ("RandomFlip", {"mode": "vertical"}, {"vertical": (0, 1)}),
+    ("RandomFlip", {}, {"flips": (0, 1)}),
+    ("RandomFlip", {"mode": "vertical"}, {"flips": (0, 1)}),
 ]
 
 
@@ -169,7 +170,7 @@ def test_draws_fill_their_ranges(kind: str, options: Any, ranges: Any) -> None:
         assert low - 1e-5 <= each.min() <= low + 0.01 * size
         assert high - 0.01 * size <= each.max() <= high + 1e-5
         assert abs(each.mean() - (low + high) / 2) <= 0.03 * size
-    if {"down", "horizontal"} & set(drawn) and len(drawn) == 2:
+    if "down" in drawn:
         one, other = drawn.values()
         assert abs(np.corrcoef(one, other)[0, 1]) < 0.06
     if kind == "RandomZoom" and "width_factor" not in options:
@@ -201,7 +202,7 @@ def test_random_layers(kind: str, options: Any, data_format: str) -> None:
     x = np.moveaxis(x, -1, 1) if first else x
     layer, same = getattr(layers, kind)(**options), getattr(layers, kind)(**options)
     if kind != "RandomCrop":
-        np.testing.assert_array_equal(plain(layer(x)), x)
+        np.testing.assert_array_equal(plain(layer(x, training=False)), x)
     one, two, again = (plain(each(x, training=True)) for each in (layer, layer, same))
     assert one.dtype == np.float32
     np.testing.assert_array_equal(one, again)
@@ -254,6 +255,60 @@ def test_noise_has_its_moments() -> None:
     assert layers.GaussianNoise(0.0).variables == []
 
 
+IMAGES = [row for row in RANDOM if row[0].startswith("Random")] + [("CenterCrop", {"height": 3, "width": 4})]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(("kind", "options"), IMAGES, ids=[row[0] for row in IMAGES])
+def test_one_image_is_a_batch_of_one(kind: str, options: Any, data_format: str, monkeypatch: Any) -> None:
+    options = options | {"data_format": data_format} | ({"seed": 5} if kind != "CenterCrop" else {})
+    x = numbers(2, 6, 5) if data_format == "channels_first" else numbers(6, 5, 2)
+    one, batch = getattr(layers, kind)(**options), getattr(layers, kind)(**options)
+    y = plain(one(x))
+    np.testing.assert_array_equal(y, plain(batch(x[None]))[0])
+    assert one(Symbol(x.shape, np.float32, "x")).shape == y.shape
+    assert one.compute_output_shape(x.shape) == y.shape
+    for wrong in (x[0], x[None, None]):
+        for language, least, most in (("en", "at least 3", "at most 4"), ("zh", "至少 3", "最多 4")):
+            text = said(lambda x=wrong: one(x), ShapeError, language, monkeypatch)
+            names_all(text, (str(wrong.shape), least if wrong.ndim == 2 else most), language)
+
+
+class Apart(layers.Layer):
+    """Somebody's layer around another, which says nothing of training."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+
+class Calm(Apart):
+    """… and one that says it is none."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        return self.inner(inputs)
+
+
+def test_called_alone_images_are_changed_unless_somebody_says_otherwise() -> None:
+    x = np.tile(X[:1], (20, 1, 1, 1)).astype(np.float32)
+
+    def still(call: Any, **given: Any) -> bool:
+        return bool(np.array_equal(plain(call(x, **given)), x))
+
+    flip, noise = layers.RandomFlip(seed=1), layers.GaussianNoise(0.5, seed=1)
+    assert (still(flip), still(flip, training=False), still(flip, training=None)) == (False, True, False)
+    assert (still(noise), still(noise, training=True)) == (True, False)
+    model = Sequential([flip, noise])
+    assert (still(model), still(model, training=False)) == (False, True)
+    assert np.array_equal(model.predict(x, verbose=0), x)
+    assert (still(Apart(flip)), still(Apart(noise)), still(Calm(flip)), still(Calm(flip), training=True)) == (
+        False, True, True, False,
+    )  # fmt: skip
+
+
 # -- Sizes and scales ------------------------------------------------------------------------------------------------
 
 
@@ -286,7 +341,7 @@ def test_parts_of_a_size(size: tuple[int, int]) -> None:
     check("CenterCrop", options, X, cut)
     check("CenterCrop", {**options, "data_format": "channels_first"}, np.moveaxis(X, -1, 1), turned, compiled=False)
     layer = layers.RandomCrop(height, width, dtype="float64")
-    np.testing.assert_allclose(plain(layer(X)), resized(X, height, width))
+    np.testing.assert_allclose(plain(layer(X, training=False)), resized(X, height, width))
     if height > 5 or width > 7:
         np.testing.assert_allclose(plain(layer(X, training=True)), resized(X, height, width))
 
@@ -339,7 +394,7 @@ REFUSED: list[tuple[str, dict[str, Any], Any, Any, tuple[str, ...]]] = [
     ("RandomRotation", {"factor": "a"}, None, ArgumentError, ("factor", "'a'")),
     ("RandomRotation", {"factor": 0.1, "fill_mode": "mirror"}, None, ArgumentError, ("fill_mode", '"reflect"')),
     ("RandomRotation", {"factor": 0.1, "interpolation": "cubic"}, None, ArgumentError, ("interpolation", "cubic")),
-    ("RandomRotation", {"factor": 0.1, "name": "r"}, np.zeros((5, 5, 3)), ShapeError, ("r", "(5, 5, 3)", "4")),
+    ("RandomRotation", {"factor": 0.1, "name": "r"}, np.zeros((5, 3)), ShapeError, ("r", "(5, 3)", "3")),
     ("RandomTranslation", {"height_factor": 0.1, "width_factor": 1.5}, None, ArgumentError, ("width_factor", "1.5")),
     ("RandomZoom", {"height_factor": -1}, None, ArgumentError, ("height_factor", "-1")),
     ("RandomZoom", {"height_factor": (0.1, 0.2, 0.3)}, None, ArgumentError, ("height_factor", "0.3")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -51,6 +52,7 @@ LAYERS: list[tuple[str, dict[str, Any], tuple[int, ...], Any]] = [
     ("Activation", {"activation": "relu"}, (4, 5), lambda x: np.maximum(x, 0)),
     ("Flatten", {}, (2, 3, 4), lambda x: x.reshape(2, 12)),
     ("Flatten", {}, (3,), lambda x: x.reshape(3, 1)),
+    ("Flatten", {"data_format": "channels_first"}, (2, 3, 4, 5), lambda x: x.transpose(0, 2, 3, 1).reshape(2, 60)),
     ("Reshape", {"target_shape": (2, -1)}, (3, 8), lambda x: x.reshape(3, 2, 4)),
     ("Permute", {"dims": (2, 1)}, (2, 3, 4), lambda x: x.transpose(0, 2, 1)),
     ("RepeatVector", {"n": 3}, (2, 4), lambda x: np.stack([x] * 3, 1)),
@@ -89,6 +91,39 @@ def test_spatial_dropout_keeps_or_drops_whole_channels(axes: int) -> None:
     first = y.reshape(3, -1, 8)[:, :1]
     np.testing.assert_array_equal(y.reshape(3, -1, 8), np.broadcast_to(first, (3, 2**axes, 8)))
     assert set(np.unique(y)) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_spatial_dropout_finds_channels_that_come_first(axes: int) -> None:
+    layer = getattr(layers, f"SpatialDropout{axes}D")(0.5, "channels_first", 4)
+    y = layer(np.ones((3, 8, *(2,) * axes), np.float32), training=True).value.reshape(3, 8, -1)
+    np.testing.assert_array_equal(y, np.broadcast_to(y[..., :1], y.shape))
+    assert set(np.unique(y)) == {0.0, 2.0}
+    assert layers.deserialize(layers.serialize(layer)).data_format == "channels_first"
+
+
+# Where Keras's positional arguments stand, beyond those that every layer of the kind has in the same places.
+PLACES = [
+    ("Dense", 7, "activity_regularizer"),
+    ("Dense", 8, "kernel_constraint"),
+    ("Conv2DTranspose", 4, "output_padding"),
+    ("Conv3DTranspose", 4, "data_format"),
+    ("Conv3DTranspose", 5, "output_padding"),
+    ("Conv3DTranspose", 7, "activation"),
+    ("SpatialDropout1D", 1, "seed"),
+    ("SpatialDropout2D", 1, "data_format"),
+]
+
+
+@pytest.mark.parametrize(("kind", "place", "name"), PLACES, ids=[f"{kind}-{name}" for kind, _, name in PLACES])
+def test_positional_arguments_stand_where_keras_has_them(kind: str, place: int, name: str) -> None:
+    assert list(inspect.signature(getattr(layers, kind)).parameters)[place] == name
+
+
+def test_options_by_place_in_three_dimensions() -> None:
+    layer = layers.Conv3DTranspose(2, 3, 2, "same", "channels_first", 1)
+    assert (layer.data_format, layer.output_padding) == ("channels_first", (1, 1, 1))
+    assert layers.deserialize(layers.serialize(layer)).get_config() == layer.get_config()
 
 
 # -- What every layer has --------------------------------------------------------------------------------------------

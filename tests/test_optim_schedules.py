@@ -46,10 +46,11 @@ def restarts(t: int, first: float, t_mul: float, m_mul: float, alpha: float) -> 
 
 
 def one_cycle(t: int) -> float:
-    share = min(t / 20, 1)
-    if share < 0.25:
-        return 0.05 + (1.0 - 0.05) * (1 - math.cos(math.pi * share / 0.25)) / 2
-    return 0.005 + (1.0 - 0.005) * (1 + math.cos(math.pi * (share - 0.25) / 0.75)) / 2
+    """Of 21 steps a quarter goes up: to the step 5.25 - 1, counted from 0."""
+    t = min(t, 20)
+    if t < 4.25:
+        return 0.05 + (1.0 - 0.05) * (1 - math.cos(math.pi * t / 4.25)) / 2
+    return 0.005 + (1.0 - 0.005) * (1 + math.cos(math.pi * (t - 4.25) / 15.75)) / 2
 
 
 def cycling(t: int) -> float:

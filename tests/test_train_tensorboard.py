@@ -353,3 +353,27 @@ def test_evaluating_alone(tmp_path: Path) -> None:
     board.on_test_begin()
     board.on_test_end({"loss": 0.5})
     assert scalars(tmp_path / "validation") == [(7, "evaluation_loss_vs_iterations", 0.5)]
+
+
+def test_gradients_of_a_model_that_is_trained(tmp_path: Path) -> None:
+    """Two weights and a bias under the mean square: the gradients are known, and asking for them changes nothing."""
+    from backlight import keras
+
+    x, y = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]]), np.array([[1.0], [0.0], [2.0]])
+    ends = []
+    for board in ([], [callbacks.TensorBoard(tmp_path, histogram_freq=1, write_gradients=True)]):
+        model = keras.Sequential(
+            [keras.layers.Dense(1, kernel_initializer="ones", input_shape=(2,)), keras.layers.Dropout(0.4, seed=1)]
+        )
+        model.compile(keras.optimizers.SGD(0.01), "mse", metrics=["mae"])
+        history = model.fit(x, y, epochs=2, verbose=0, shuffle=False, callbacks=board)
+        ends.append((model.get_weights()[0].tobytes(), history.history))
+    assert ends[0] == ends[1]
+    error = 2 * (x.astype(np.float32) @ model.get_weights()[0] + model.get_weights()[1] - y) / 3
+    kernel, bias = model.gradients_of()
+    np.testing.assert_allclose(kernel, x.T @ error, rtol=1e-5)
+    np.testing.assert_allclose(bias, error.sum(0), rtol=1e-5)
+    kernel, bias = model.gradients_of(x[:1], y[:1])
+    np.testing.assert_allclose(kernel, 3 * x[:1].T @ error[:1], rtol=1e-5)
+    tags = [(step, tag) for step, tag, plugin, _ in read(tmp_path / "train") if tag.endswith("gradient")]
+    assert [step for step, _ in tags] == [0, 0, 1, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import os
@@ -82,6 +83,8 @@ def replaced(path: Path, keep: Path | None = None) -> Iterator[IO[bytes]]:
     ``keep`` what stood at ``path`` is kept there. A link is followed; the rights of the file stay as they were.
     """
     path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}.new")
     try:
         with temporary.open("xb") as file:

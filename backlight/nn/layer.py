@@ -33,9 +33,10 @@ __all__ = ["InputSpec", "Layer", "Remembered", "SeedGenerator", "calling", "curr
 
 
 class InputSpec(NamedTuple):
-    """What a layer needs of an input: number of axes, at least so many, and the lengths of some of them."""
+    """What a layer needs of an input: number of axes, at least or at most so many, and the lengths of some of them."""
 
     ndim: int | None = None
+    max_ndim: int | None = None
     min_ndim: int | None = None
     axes: Mapping[int, int] = {}
 
@@ -86,8 +87,11 @@ current = _Current()
 
 
 @contextmanager
-def calling(training: bool) -> Iterator[_Current]:
-    """Calls of layers inside belong together: masks are handed on from one to the next."""
+def calling(training: bool | None) -> Iterator[_Current]:
+    """Calls of layers inside belong together: masks are handed on from one to the next.
+
+    Where nobody has said whether it is training, the layers inside decide for themselves.
+    """
     before, current.training = current.training, training
     current.depth += 1
     try:
@@ -327,7 +331,8 @@ class Layer:
             self._forget_losses()
         args = tuple(self._received(each) for each in args)
         kwargs = {name: self._received(each) for name, each in kwargs.items()}
-        training = bool(current.training if kwargs.get("training") is None else kwargs["training"])
+        training = current.training if kwargs.get("training") is None else bool(kwargs["training"])
+        training = _default_of_training(type(self)) if training is None else training
         with calling(training):
             takes = _parameters(type(self), "call")
             if "training" in takes:
@@ -423,6 +428,8 @@ class Layer:
                 expected = message("spec_ndim", count=spec.ndim)
             elif spec.min_ndim is not None and len(shape) < spec.min_ndim:
                 expected = message("spec_min_ndim", count=spec.min_ndim)
+            elif spec.max_ndim is not None and len(shape) > spec.max_ndim:
+                expected = message("spec_max_ndim", count=spec.max_ndim)
             else:
                 for axis, length in spec.axes.items():
                     if shape[axis] not in (length, None):
@@ -578,6 +585,17 @@ def _parameters_of(kind: Any, method: str) -> tuple[str, ...]:
         common = set(inspect.signature(Layer.__init__).parameters)
         return tuple(name for name in names if name not in common)
     return names
+
+
+@lru_cache(maxsize=1024)
+def _training_unless_said(kind: Any) -> bool | None:
+    """What ``training`` is in a call that does not say so: the default of the argument of ``call``."""
+    given = inspect.signature(kind.call).parameters.get("training")
+    return None if given is None or given.default in (None, inspect.Parameter.empty) else bool(given.default)
+
+
+def _default_of_training(kind: Any) -> bool | None:
+    return _training_unless_said(kind)
 
 
 def _parameters(kind: Any, method: str = "__init__") -> tuple[str, ...]:

@@ -137,6 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "spec_ndim": ("{count} axes, the first for the examples", "{count} 个轴，第一个轴是样本"),
     "spec_min_ndim": ("at least {count} axes, the first for the examples", "至少 {count} 个轴，第一个轴是样本"),
+    "spec_max_ndim": ("at most {count} axes", "最多 {count} 个轴"),
     "spec_axis": (
         "a length of {length} along axis {axis}, which the layer was built for",
         "沿轴 {axis} 的长度为 {length}（层是为此构建的）",
@@ -194,10 +195,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "expected_permutation": (
         "the numbers 1, 2, … of the axes after the first, each once.",
         "第一轴之后各轴的编号 1、2、…，每个一次。",
-    ),
-    "expected_channels_last": (
-        '"channels_last": (examples, rows, columns, channels).',
-        '"channels_last"：(样本, 行, 列, 通道)。',
     ),
     "network_symbols": (
         "a model is made between symbols, but {came} was given.\n"

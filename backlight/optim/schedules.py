@@ -299,11 +299,12 @@ class CosineDecayRestarts(LearningRateSchedule):
 class OneCycle(LearningRateSchedule):
     """Up half a cosine to ``max_learning_rate`` in the first ``warmup_share`` of ``total_steps``, then down another.
 
-    From ``max / div_factor`` up, and down to ``max / div_factor / final_div_factor`` at the last step, where it stays
+    From ``max / div_factor`` up, which takes the first ``warmup_share · total_steps`` steps, and down to
+    ``max / div_factor / final_div_factor`` at the last step, where it stays: the rates of PyTorch's ``OneCycleLR``
     (L. Smith, N. Topin, "Super-Convergence", arXiv:1708.07120).
 
-    >>> OneCycle(1.0, 5, warmup_share=0.5, div_factor=10, final_div_factor=10)(np.arange(5))
-    array([0.1  , 0.55 , 1.   , 0.505, 0.01 ])
+    >>> OneCycle(1.0, 6, warmup_share=0.5, div_factor=10, final_div_factor=10)(np.arange(6))
+    array([0.1   , 0.55  , 1.    , 0.7525, 0.2575, 0.01  ])
 
     Raises ``ArgumentError`` for a negative rate, factors that are not positive, fewer than 2 steps, or a share that is
     not between 0 and 1.
@@ -324,13 +325,12 @@ class OneCycle(LearningRateSchedule):
             self._refuse("warmup_share", "(0, 1)")
 
     def __call__(self, step: Any) -> Any:
-        last = self.total_steps - 1
-        top, share = self.max_learning_rate, np.minimum(_number(step) / last, 1.0)
+        last, peak = self.total_steps - 1, self.warmup_share * self.total_steps - 1  # the steps of the end and the top
+        top, step = self.max_learning_rate, np.minimum(_number(step), float(last))
         low, end = top / self.div_factor, top / self.div_factor / self.final_div_factor
-        up = low + (top - low) * (1 - _half_cosine(np.minimum(share / self.warmup_share, 1.0), 0.0))
-        falling = np.maximum(share - self.warmup_share, 0.0) / (1 - self.warmup_share)
-        down = end + (top - end) * _half_cosine(falling, 0.0)
-        return np.where(share < self.warmup_share, up, down)
+        up = low + (top - low) * (1 - _half_cosine(np.minimum(step / max(peak, 1e-9), 1.0), 0.0))
+        down = end + (top - end) * _half_cosine(np.maximum(step - peak, 0.0) / (last - peak), 0.0)
+        return np.where(step < peak, up, down)
 
 
 @dataclass(frozen=True)

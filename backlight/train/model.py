@@ -105,7 +105,7 @@ class Model(Trainer, Layer):
         names = ", ".join(layer.name for layer in found)
         raise ArgumentError(message("model_layer", here(), came=name if index is None else index, names=names))
 
-    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """What comes out for these inputs."""
         if self._network is None:
             raise NotImplementedError(message("layer_call", layer=type(self).__name__))
@@ -258,7 +258,7 @@ class Sequential(Model):
             self._members.insert(0, InputLayer(batch_shape=(None, *tuple(input_shape)[1:])))
             self._rebuild()
 
-    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The layers one after the other."""
         if self._network is not None:
             return self._network(inputs)

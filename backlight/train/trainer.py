@@ -26,6 +26,7 @@ from backlight.train.position import Position
 from backlight.train.stepping import Stepper
 from backlight.train.validation import check_data, validate
 from backlight.tree import flatten, tree_map, unflatten
+from backlight.variable import now
 
 __all__ = ["Trainer"]
 
@@ -42,6 +43,7 @@ class Trainer:
     history: Any = None
     _objectives: Objectives | None = None
     _told: CallbackList | None = None
+    _first_examples: Any = None
     _native = True
 
     # -- Compile ---------------------------------------------------------------------------------------------------
@@ -151,10 +153,36 @@ class Trainer:
     def _try(self, data: Any) -> None:
         self._forward(data, training=False)
 
+    def gradients_of(self, x: Any = None, y: Any = None, sample_weight: Any = None) -> list[Any]:
+        """The gradients of the loss by the trainable variables, as the model is used and not as it is trained.
+
+        Without examples, those of the first ones that ``fit`` was given. Nothing changes: metrics and random keys stay.
+
+        Raises ``ArgumentError`` where ``fit`` has not been given any.
+        """
+        data = (x, y, sample_weight) if x is not None else self._first_examples
+        if data is None:
+            raise ArgumentError(message("fit_no_data", here()))
+        with GradientTape() as tape:
+            loss, _, _ = self._loss_of(data, training=False)
+        return [now(g) for g in tape.gradient(loss, self.trainable_variables)]  # type: ignore[attr-defined]
+
     def _forward(self, data: Any, training: bool) -> Any:
         """The loss of a batch; the metrics have seen it."""
         x, y, sample_weight = _three(data)
         objectives = self._compiled("train_step")
+        loss, parts, y_pred = self._loss_of(data, training)
+        count = flatten(x)[0][0].shape[0]
+        objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
+        if type(self).compute_metrics is Trainer.compute_metrics:
+            objectives.update(y, y_pred, sample_weight)
+        else:
+            self.compute_metrics(x, y, y_pred, sample_weight)
+        return loss
+
+    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any]:
+        """The loss of a batch, its parts, and what the model made of it."""
+        x, y, sample_weight = _three(data)
         self._forget_losses()  # type: ignore[attr-defined]
         with calling(training) as context:
             y_pred = self(x, training=training)  # type: ignore[operator]
@@ -164,13 +192,7 @@ class Trainer:
             loss, parts = self._losses_of(y, y_pred, sample_weight, masks)
         else:
             loss, parts = self.compute_loss(x, y, y_pred, sample_weight), []
-        count = flatten(x)[0][0].shape[0]
-        objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
-        if type(self).compute_metrics is Trainer.compute_metrics:
-            objectives.update(y, y_pred, sample_weight)
-        else:
-            self.compute_metrics(x, y, y_pred, sample_weight)
-        return loss
+        return loss, parts, y_pred
 
     # -- The loops -------------------------------------------------------------------------------------------------
 
@@ -219,6 +241,7 @@ class Trainer:
             steps=steps_per_epoch, class_weight=class_weight,
         )  # fmt: skip
         self._get_ready(feed, objectives)
+        self._first_examples = feed.first(TRIED)
         valid = None
         if validation_data is not None:
             valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
@@ -238,18 +261,19 @@ class Trainer:
             told.on_train_begin()
             self.history.history, self.history.epoch = position.lists()
             logs: dict[str, Any] = {}
-            past = 0
+            train, past = self._steps_of("train", feed), 0
+            test = train if valid is None else self._steps_of("test", valid)
             try:
                 for epoch in range(initial_epoch, epochs):
                     told.on_epoch_begin(epoch)
                     if not position.step:
                         position.begin(epoch, feed.place())
                         self.reset_metrics()
-                    logs = self._epoch("train", feed, told, position, past)
+                    logs = self._epoch("train", train, feed, told, position, past)
                     past += position.step
                     position.end(feed.place())
                     if valid is not None and _due(validation_freq, epoch):
-                        logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
+                        logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -283,7 +307,7 @@ class Trainer:
             callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
         with told:
-            logs = self._evaluated(feed, told)
+            logs = self._evaluated(self._steps_of("test", feed), feed, told)
         return _answer(logs, return_dict)
 
     def predict(
@@ -307,7 +331,7 @@ class Trainer:
         with told:
             told.on_predict_begin()
             done = 0
-            for rows in feed.pieces(0, lambda: stepper.most):
+            for rows in feed.pieces(0, lambda _: stepper.most):
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
                 done += stepper.finished
@@ -335,7 +359,7 @@ class Trainer:
         objectives = self._compiled(f"{what}_on_batch")
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
-        logs = self._epoch(what, feed, CallbackList(), Position([]))
+        logs = self._epoch(what, self._steps_of(what, feed), feed, CallbackList(), Position([]))
         return _answer(logs, return_dict)
 
     # -- Inside the loops ------------------------------------------------------------------------------------------
@@ -419,18 +443,20 @@ class Trainer:
     def _metric_variables(self) -> list[Any]:
         return [variable for metric in self.metrics for variable in metric.variables]
 
-    def _epoch(self, what: str, feed: Feed, told: CallbackList, position: Position, past: int = 0) -> dict[str, Any]:
+    def _epoch(
+        self, what: str, steps: tuple[Stepper, bool], feed: Feed, told: CallbackList, position: Position, past: int = 0
+    ) -> dict[str, Any]:
         """The batches of an epoch from ``position`` on: the logs in the end. There were ``past`` steps before it."""
-        stepper, custom = self._steps_of(what, feed)
+        stepper, custom = steps
         every = batch_interval(told, what)
         begin, end = getattr(told, f"on_{what}_batch_begin"), getattr(told, f"on_{what}_batch_end")
 
-        def left() -> int:
+        def left(step: int) -> int:
             """How many steps there are until somebody wants to be told."""
-            return every - (past + position.step) % every if every else stepper.most
+            return every - (past + step) % every if every else stepper.most
 
-        for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
-            if every and left() == every:
+        for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+            if every and left(position.step) == every:
                 begin(position.step)
             try:
                 found = stepper.run(rows, feed.data)
@@ -438,7 +464,7 @@ class Trainer:
                 position.step += stepper.finished
             if custom:
                 position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-            if every and left() == every:
+            if every and left(position.step) == every:
                 stepper.follow()
                 end(position.step - 1, position.logs if custom else self._results())
                 if self.stop_training and what == "train":
@@ -452,10 +478,10 @@ class Trainer:
     def _results(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_metrics_result().items()}
 
-    def _evaluated(self, feed: Feed, told: CallbackList) -> dict[str, Any]:
+    def _evaluated(self, steps: tuple[Stepper, bool], feed: Feed, told: CallbackList) -> dict[str, Any]:
         self.reset_metrics()
         told.on_test_begin()
-        logs = self._epoch("test", feed, told, Position([]))
+        logs = self._epoch("test", steps, feed, told, Position([]))
         told.on_test_end(logs)
         return logs
 

@@ -1,5 +1,6 @@
 """Random changes of examples, in training only: images turned, moved, cut; noise on numbers.
 
+Layers for images that are called alone, outside of a model and without ``training``, take it that this is training.
 Every example is changed in a way of its own. What is drawn (``draw``) and what is done with it (``transform``) are two
 functions; the first alone is random.
 """
@@ -17,7 +18,7 @@ from backlight.nn.activations import SELU_ALPHA, SELU_SCALE
 from backlight.nn.layer import Layer, SeedGenerator
 from backlight.nn.layers.core import option_error, positive
 from backlight.nn.layers.resizing import fitted
-from backlight.nn.layers.spatial import Lengths, Spatial
+from backlight.nn.layers.spatial import Lengths, Pictures
 from backlight.numpy_api.common import cast
 
 __all__ = [
@@ -62,8 +63,8 @@ def _chosen(layer: Layer, option: str, value: Any, names: tuple[str, ...]) -> st
     return str(value)
 
 
-class _Augmentation(Spatial):
-    """Images ``(examples, rows, columns, channels)``, each changed in its own way."""
+class _Augmentation(Pictures):
+    """Images ``(examples, rows, columns, channels)`` or one without the first axis, each changed in its own way."""
 
     transform: Callable[..., Any]  # (images, channels last, **what was drawn) -> the images changed
 
@@ -80,13 +81,9 @@ class _Augmentation(Spatial):
         """The images outside of training."""
         return x
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def changed(self, x: Any, training: bool) -> Any:
         """The images, changed in training."""
-        x = self.as_float(inputs)
-        first = self.data_format == "channels_first"
-        x = np.transpose(x, (0, 2, 3, 1)) if first else x
-        y = self.transform(x, **self.draw(x.shape, x.dtype)) if training else self.at_rest(x)
-        return np.transpose(y, (0, 3, 1, 2)) if first else y
+        return self.transform(x, **self.draw(x.shape, x.dtype)) if training else self.at_rest(x)
 
     def _uniform(self, count: int, between: Range, dtype: Any) -> Any:
         """One number for every example."""
@@ -94,7 +91,7 @@ class _Augmentation(Spatial):
 
 
 class RandomFlip(_Augmentation):
-    """Images mirrored, each with probability 1/2: ``"horizontal"``, ``"vertical"`` or each of the two on its own.
+    """Images mirrored, each with probability 1/2: ``"horizontal"``, ``"vertical"``, or along both axes at once.
 
     >>> x = np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
     >>> layer = RandomFlip("horizontal", seed=1)
@@ -112,17 +109,14 @@ class RandomFlip(_Augmentation):
         self.mode = _chosen(self, "mode", mode, ("horizontal", "vertical", "horizontal_and_vertical"))
 
     def draw(self, shape: tuple[int, ...], dtype: Any) -> dict[str, Any]:
-        """Which images are mirrored, and along which axis."""
-        names = [name for name in ("horizontal", "vertical") if name in self.mode]
-        return {name: random.bernoulli(self.seed_generator.next(), 0.5, shape[:1]) for name in names}
+        """Which images are mirrored."""
+        return {"flips": random.bernoulli(self.seed_generator.next(), 0.5, shape[:1])}
 
-    def transform(self, x: Any, horizontal: Any = None, vertical: Any = None) -> Any:
+    def transform(self, x: Any, flips: Any) -> Any:
         """Those of the images mirrored."""
-        if horizontal is not None:
-            x = np.where(horizontal[:, None, None, None], x[:, :, ::-1], x)
-        if vertical is not None:
-            x = np.where(vertical[:, None, None, None], x[:, ::-1], x)
-        return x
+        mirrored = x[:, :, ::-1] if "horizontal" in self.mode else x
+        mirrored = mirrored[:, ::-1] if "vertical" in self.mode else mirrored
+        return np.where(flips[:, None, None, None], mirrored, x)
 
 
 class _Moved(_Augmentation):
@@ -295,7 +289,7 @@ class RandomCrop(_Augmentation):
 
     >>> layer = RandomCrop(2, 3, seed=1)
     >>> x = np.zeros((4, 5, 6, 1), np.float32)
-    >>> layer(x, training=True).shape, layer(x).shape
+    >>> layer(x).shape, layer(x, training=False).shape
     ((4, 2, 3, 1), (4, 2, 3, 1))
 
     Raises ``ArgumentError`` for sizes below 1.

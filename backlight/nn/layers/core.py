@@ -43,6 +43,13 @@ def option_error(layer: Layer | type, option: str, came: object, expected: str, 
     return ArgumentError(message("layer_option", str(user_source() or ""), **said))
 
 
+def data_format_of(layer: Layer, value: Any) -> str:
+    """``"channels_last"`` (also where nothing is said) or ``"channels_first"``; raises ``ArgumentError``."""
+    if value not in (None, "channels_last", "channels_first"):
+        raise option_error(layer, "data_format", value, "expected_data_format")
+    return value or "channels_last"
+
+
 def positive(layer: Layer, option: str, value: Any) -> int:
     """A whole number of at least 1; raises ``ArgumentError``."""
     try:
@@ -122,9 +129,9 @@ class Dense(Layer):
     def __init__(
         self, units: int, activation: Any = None, use_bias: bool = True, kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros", kernel_regularizer: Any = None, bias_regularizer: Any = None,
-        kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any,
+        activity_regularizer: Any = None, kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any,
     ) -> None:  # fmt: skip
-        super().__init__(**kwargs)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.units = positive(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -181,21 +188,23 @@ class Activation(Layer):
 
 
 class Flatten(Layer):
-    """All axes after the first become one.
+    """All axes after the first become one; ``data_format="channels_first"`` puts the second axis last before.
 
     >>> Flatten()(np.zeros((2, 3, 4), np.float32)).shape
     (2, 12)
+
+    Raises ``ArgumentError`` for another ``data_format``.
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if data_format not in (None, "channels_last"):
-            raise option_error(self, "data_format", data_format, "expected_channels_last")
-        self.data_format = data_format
+        self.data_format = data_format_of(self, data_format)
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Any) -> Any:
         """The same numbers in rows."""
+        if self.data_format == "channels_first" and inputs.ndim > 1:
+            inputs = np.moveaxis(inputs, 1, -1)
         return inputs.reshape((inputs.shape[0], math.prod(inputs.shape[1:])))
 
 
@@ -304,13 +313,21 @@ class _SpatialDropout(Dropout):
     """Dropout of whole channels: all positions of an example share what is kept."""
 
     _axes = 1
+    data_format = "channels_last"
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(rate, seed=seed, **kwargs)
         self.input_spec = InputSpec(ndim=self._axes + 2)
 
     def _noise(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[0], *(1,) * self._axes, shape[-1])
+        ones = (1,) * self._axes
+        return (*shape[:2], *ones) if self.data_format == "channels_first" else (shape[0], *ones, shape[-1])
+
+
+class _SpatialDropoutOfImages(_SpatialDropout):
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed, **kwargs)
+        self.data_format = data_format_of(self, data_format)
 
 
 class SpatialDropout1D(_SpatialDropout):
@@ -324,13 +341,22 @@ class SpatialDropout1D(_SpatialDropout):
     """
 
 
-class SpatialDropout2D(_SpatialDropout):
-    """``Dropout`` of whole channels of images ``(examples, rows, columns, channels)``; see ``SpatialDropout1D``."""
+class SpatialDropout2D(_SpatialDropoutOfImages):
+    """``Dropout`` of whole channels of images ``(examples, rows, columns, channels)``; see ``SpatialDropout1D``.
+
+    With ``data_format="channels_first"`` the channels are the second axis.
+
+    >>> y = SpatialDropout2D(0.5, "channels_first", seed=2)(np.ones((1, 8, 2, 2), np.float32), training=True).value
+    >>> bool((y == y[:, :, :1, :1]).all())
+    True
+
+    Raises ``ArgumentError`` for another ``data_format``.
+    """
 
     _axes = 2
 
 
-class SpatialDropout3D(_SpatialDropout):
-    """``Dropout`` of whole channels of ``(examples, depth, rows, columns, channels)``; see ``SpatialDropout1D``."""
+class SpatialDropout3D(_SpatialDropoutOfImages):
+    """``Dropout`` of whole channels of ``(examples, depth, rows, columns, channels)``; see ``SpatialDropout2D``."""
 
     _axes = 3

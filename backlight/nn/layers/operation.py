@@ -11,6 +11,7 @@ import numpy as np
 from backlight.array import FUNCTIONS
 from backlight.errors import ArgumentError, message
 from backlight.nn.layer import Layer
+from backlight.nn.lookup import in_scope
 from backlight.nn.naming import unique_name
 from backlight.nn.symbol import Symbol
 from backlight.trace import user_source
@@ -86,6 +87,11 @@ def _put(tree: Any, inputs: Any) -> Any:
     return tree
 
 
+def _brought(given: Any) -> Any:
+    """A function for its name, if whoever loads a model has brought it along."""
+    return in_scope().get(given, given) if isinstance(given, str) else given
+
+
 class Lambda(Layer):
     """``y = function(x)`` for any function of the user's, which is written with NumPy.
 
@@ -106,6 +112,7 @@ class Lambda(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        function, output_shape, mask = (_brought(each) for each in (function, output_shape, mask))
         if not callable(function):
             raise ArgumentError(message("lambda_function", str(user_source() or ""), came=repr(function)))
         self.function, self.output_shape, self.mask, self.arguments = (

@@ -12,7 +12,7 @@ from backlight.errors import ArgumentError, ShapeError, message
 from backlight.nn.layer import InputSpec, Layer, plain_config
 from backlight.nn.layers.core import option_error, positive
 from backlight.nn.layers.resizing import fitted
-from backlight.nn.layers.spatial import Lengths, Spatial
+from backlight.nn.layers.spatial import Lengths, Pictures
 from backlight.trace import user_source
 
 __all__ = ["CenterCrop", "Normalization", "Rescaling"]
@@ -44,8 +44,8 @@ class Rescaling(Layer):
         return x * np.asarray(self.scale, x.dtype) + np.asarray(self.offset, x.dtype)
 
 
-class CenterCrop(Spatial):
-    """The middle of every image ``(examples, rows, columns, channels)``, ``height`` × ``width``.
+class CenterCrop(Pictures):
+    """The middle of every image ``(examples, rows, columns, channels)``, or of one, ``height`` × ``width``.
 
     Of images that are smaller it is the largest part that has these proportions, enlarged by straight lines.
 
@@ -63,15 +63,11 @@ class CenterCrop(Spatial):
         """As asked."""
         return (self.height, self.width)
 
-    def call(self, inputs: Any) -> Any:
+    def changed(self, x: Any, training: bool) -> Any:
         """The middle."""
-        x = self.as_float(inputs)
-        rows, columns = (x.shape[axis] for axis in self.spatial_axes)
-        top, left = (rows - self.height) // 2, (columns - self.width) // 2
+        top, left = (x.shape[1] - self.height) // 2, (x.shape[2] - self.width) // 2
         if top >= 0 and left >= 0:
-            return x[self.along([slice(top, top + self.height), slice(left, left + self.width)], slice(None))]
-        if self.data_format == "channels_first":
-            return np.transpose(fitted(np.transpose(x, (0, 2, 3, 1)), self.height, self.width), (0, 3, 1, 2))
+            return x[:, top : top + self.height, left : left + self.width]
         return fitted(x, self.height, self.width)
 
 

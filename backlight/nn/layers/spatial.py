@@ -10,12 +10,12 @@ import numpy as np
 
 from backlight.errors import ShapeError, message
 from backlight.nn.layer import InputSpec, Layer
-from backlight.nn.layers.core import option_error
+from backlight.nn.layers.core import data_format_of, option_error
 from backlight.nn.symbol import Shape
 from backlight.trace import user_source
 from backlight.tree import LEAF, Structure
 
-__all__ = ["Spatial", "natural", "pairs", "several"]
+__all__ = ["Pictures", "Spatial", "natural", "pairs", "several"]
 
 Ints = tuple[int, ...]
 Lengths = tuple[int | None, ...]
@@ -70,9 +70,7 @@ class Spatial(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if data_format not in (None, "channels_last", "channels_first"):
-            raise option_error(self, "data_format", data_format, "expected_data_format")
-        self.data_format = data_format or "channels_last"
+        self.data_format = data_format_of(self, data_format)
         self.input_spec = InputSpec(ndim=self._axes + 2)
 
     @property
@@ -132,3 +130,30 @@ class Spatial(Layer):
             facts = {"layer": self.name, "kind": type(self).__name__, "reach": tuple(reach), "lengths": lengths}
             raise ShapeError(message("layer_window", str(user_source() or ""), **facts))
         return tuple(None if n is None else (n + pad - r) // stride + 1 for n, r, stride, pad in rows)
+
+
+class Pictures(Spatial):
+    """A layer on images ``(examples, rows, columns, channels)``, or on one image without the first axis."""
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format, **kwargs)
+        self.input_spec = InputSpec(min_ndim=3, max_ndim=4)
+
+    def changed(self, x: Any, training: bool) -> Any:
+        """The images, of which there may be one, channels last."""
+        raise NotImplementedError
+
+    def call(self, inputs: Any, training: bool = True) -> Any:
+        """The images changed."""
+        x = self.as_float(inputs)
+        batch = x if x.ndim == 4 else x[None]
+        first = self.data_format == "channels_first"
+        y = self.changed(np.transpose(batch, (0, 2, 3, 1)) if first else batch, training)
+        y = np.transpose(y, (0, 3, 1, 2)) if first else y
+        return y if x.ndim == 4 else y[0]
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """The shape of the output for an input of this shape; unknown lengths are ``None``."""
+        if len(input_shape) == 4:
+            return super().compute_output_shape(input_shape)
+        return super().compute_output_shape((None, *input_shape))[1:]

@@ -38,13 +38,13 @@ def save(model: Any, path: Any, overwrite: bool = True) -> None:
     target = Path(os.fspath(path))
     if not overwrite and target.exists():
         raise StateError(message("state_exists", here(), file=target))
-    with naming() as named:
-        parts: dict[str, Any] = {"model": described_model(model)}
-        if model.compiled:
-            parts["training"] = described_training(model)
-    custom = {name_of(thing): thing for thing in named if _foreign(thing)}
     found = _variables(model)
     try:
+        with naming() as named:
+            parts: dict[str, Any] = {"model": described_model(model)}
+            if model.compiled:
+                parts["training"] = described_training(model)
+        custom = {name_of(thing): thing for thing in map(_origin, named) if _is_users(thing)}
         texts = {part: written(described, part) for part, described in parts.items()}
         texts["custom"] = written(sorted(custom))
         if model.compiled:
@@ -56,10 +56,14 @@ def save(model: Any, path: Any, overwrite: bool = True) -> None:
     write(target, {name: variable.numpy() for name, variable in found.items()}, metadata)
 
 
-def _foreign(thing: Any) -> bool:
+def _origin(thing: Any) -> Any:
+    """What a name stands for: the class of an object, or a function."""
+    return thing if isinstance(thing, type) or not hasattr(thing, "get_config") else type(thing)
+
+
+def _is_users(thing: Any) -> bool:
     """Whether a class or function is the user's, so that whoever loads the model has to bring it along."""
-    kind = thing if not hasattr(thing, "get_config") or isinstance(thing, type) else type(thing)
-    return str(getattr(kind, "__module__", "")).split(".")[0] != "backlight"
+    return str(getattr(thing, "__module__", "")).split(".")[0] != "backlight"
 
 
 def _variables(model: Any) -> dict[str, Variable]:

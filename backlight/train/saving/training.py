@@ -39,7 +39,7 @@ OBJECTIVES = (("loss", "loss"), ("metrics", "metric"), ("weighted_metrics", "met
 def described_training(model: Any) -> dict[str, Any]:
     """What a compiled model was compiled with.
 
-    Raises ``StateError`` for an optimiser of variables that are not the model's.
+    Raises ``StateError`` for an optimiser of variables that are not the model's, ``Malformed`` for a nameless function.
     """
     optimizer, objectives = model.optimizer, model._objectives
     name_of(optimizer)
@@ -80,7 +80,10 @@ def _described(given: Any, kind: str) -> Any:
         return {"loss": _described(given, "loss")}
     if hasattr(given, "get_config"):
         return TABLES[kind].serialize(given)
-    return {"function": name_of(given)}
+    name = name_of(given)
+    if not name.isidentifier():
+        raise Malformed("", message("state_not_plain", came=name))
+    return {"function": name}
 
 
 # -- Making again ----------------------------------------------------------------------------------------------------

@@ -1,34 +1,28 @@
 """Callbacks beside Keras's: the same made-up logs go through both, and every decision must be the same.
 
-    python benchmarks/parity_callbacks.py
-
-Prints one line for every callback: how many trainings were compared, how many epochs, and in how many trainings the two
-differed. The numbers are those of float32 models, with many ties; rates are compared to float32's precision, in which
-Keras keeps them.
+The numbers are those of float32 models, with many ties and a NaN now and then. One case is one callback with one set of
+options, drawn at random, in one made-up training.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
+from benchmarks.parity.cases import Case, Pair, keras, ours, use
 
-import keras
-
-import backlight
-from backlight.train import callbacks
+__all__ = ["cases"]
 
 RNG = np.random.default_rng(0)
-TRAININGS = int(os.environ.get("TRAININGS", "300"))
+TRAININGS = 60
 Trace = list[Any]
 
 
@@ -159,62 +153,60 @@ def csv_log(folder: str) -> tuple[str, dict[str, Any], Callable[[Any, Any], Any]
     return "CSVLogger", options, lambda c, m: path.read_bytes()
 
 
+def lambdas(folder: str) -> tuple[str, dict[str, Any], Callable[[Any, Any], Any]]:
+    told: list[Any] = []
+    options = {
+        "on_epoch_end": lambda epoch, logs: told.append(("epoch", epoch, sorted(logs))),
+        "on_train_begin": lambda logs: told.append("begin"),
+        "on_train_batch_end": lambda step, logs: told.append(("batch", step, sorted(logs))),
+    }
+    return "LambdaCallback", {k: v for k, v in options.items() if RNG.random() < 0.7}, lambda c, m: list(told)
+
+
 FAMILIES: tuple[Callable[[str], tuple[str, dict[str, Any], Callable[[Any, Any], Any]]], ...] = (
-    stopping,
-    plateau,
-    checkpoint,
-    scheduler,
-    guard,
-    history,
-    csv_log,
-)
+    stopping, plateau, checkpoint, scheduler, guard, history, csv_log, lambdas,
+)  # fmt: skip
 
 
-def same(ours: Any, theirs: Any) -> bool:
-    if isinstance(ours, float) and isinstance(theirs, float):
-        return bool(np.isclose(ours, theirs, rtol=1e-6, atol=0, equal_nan=True))
-    if isinstance(ours, tuple | list) and isinstance(theirs, tuple | list):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return list(ours) == list(theirs) and all(same(ours[key], theirs[key]) for key in ours)
-    return bool(ours == theirs)
+def single(x: Any) -> Any:
+    """Numbers as float32, in which Keras keeps rates."""
+    if isinstance(x, float):
+        return np.float32(x)
+    if isinstance(x, list | tuple):
+        return [single(each) for each in x]
+    return {key: single(each) for key, each in x.items()} if isinstance(x, dict) else x
 
 
-def beside(family: Callable[[str], Any]) -> Iterator[tuple[str, int, str]]:
-    """One training after the other: the callback's name, the epochs, and what differed."""
-    for _ in range(TRAININGS):
-        length, steps = int(RNG.integers(1, 25)), int(RNG.integers(1, 5))
-        rows = [{"loss": float(a), "val_loss": float(b)} for a, b in zip(numbers(length), numbers(length), strict=True)]
-        seed = RNG.bit_generator.state
-        found = []
-        for library in (callbacks, keras.callbacks):
-            RNG.bit_generator.state = seed
-            with tempfile.TemporaryDirectory() as folder:
-                name, options, look = family(folder)
-                found.append(train(getattr(library, name)(**options), rows, steps, look))
-        shown = {key: value for key, value in options.items() if key not in ("filepath", "filename", "schedule")}
-        yield name, len(found[0]) - 2, "" if same(*found) else f"{shown}\n    ours   {found[0]}\n    theirs {found[1]}"
+def beside(family: Callable[[str], Any], name: str) -> Case:
+    """Many trainings."""
+
+    def found(dtype: str) -> Iterator[Pair]:
+        use(dtype)
+        RNG.bit_generator.state = np.random.default_rng(len(name)).bit_generator.state
+        for _ in range(TRAININGS):
+            length, steps = int(RNG.integers(1, 25)), int(RNG.integers(1, 5))
+            curves = zip(numbers(length), numbers(length), strict=True)
+            rows = [{"loss": float(a), "val_loss": float(b)} for a, b in curves]
+            seed, traces = RNG.bit_generator.state, []
+            for module in (ours, keras):
+                RNG.bit_generator.state = seed
+                with (
+                    tempfile.TemporaryDirectory() as folder,
+                    warnings.catch_warnings(),
+                    open(os.devnull, "w") as nowhere,
+                ):
+                    warnings.simplefilter("ignore")
+                    _, options, look = family(folder)
+                    with redirect_stdout(nowhere):
+                        traces.append(single(train(module(f"callbacks.{name}")(**options), rows, steps, look)))
+            yield Pair("Keras", "decision", *traces)
+
+    return Case("callbacks", name, {}, found, f"in {TRAININGS} trainings with options at random", ("float32",))
 
 
-def main() -> None:
-    print(f"Backlight {backlight.__version__} beside Keras {keras.__version__} ({keras.backend.backend()})")
-    wanted = sys.argv[1:]
+def cases() -> Iterator[Case]:
+    """All of this table."""
     for family in FAMILIES:
-        if wanted and family.__name__ not in wanted:
-            continue
-        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere:
-            warnings.simplefilter("ignore")
-            screen, sys.stdout = sys.stdout, nowhere
-            try:
-                results = list(beside(family))
-            finally:
-                sys.stdout = screen
-        different = [what for _, _, what in results if what]
-        epochs = sum(count for _, count, _ in results)
-        print(f"  {results[0][0]:22} {len(results)} trainings, {epochs} epochs, {len(different)} different")
-        for what in different[:2]:
-            print(f"    {what}")
-
-
-if __name__ == "__main__":
-    main()
+        with tempfile.TemporaryDirectory() as folder:
+            name = family(folder)[0]
+        yield beside(family, name)
