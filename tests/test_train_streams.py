@@ -56,7 +56,7 @@ def test_data_that_end_too_early_are_told(lang: str, monkeypatch: pytest.MonkeyP
     text = said(
         lambda: trained.fit(batches(5), steps_per_epoch=5, epochs=2, verbose=0), DataError, lang, monkeypatch
     )  # fmt: skip
-    names_all(text, ("0", "5", "repeat=None"), lang)
+    names_all(text, ("0", "5", "repeat=None", "test_train_streams.py"), lang)
     assert len(trained.history.history["loss"]) == 1
 
 

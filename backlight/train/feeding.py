@@ -154,7 +154,20 @@ class StreamFeed:
         While they are used, a thread gets the next ones ready. Warns (``TrainingWarning``) where fewer come than was
         asked for, and raises ``DataError`` where none comes.
         """
-        return ahead(self._groups(most, done), 1)
+        came = done
+        groups = ahead(self._groups(most, done), 1)
+        try:
+            for group in groups:
+                came += len(flatten(group)[0][0])
+                yield group
+                del group  # so that its memory is free while the next one is waited for
+        finally:
+            groups.close()
+        if self._wanted and came < self._wanted:
+            text = message("fit_data_over", here(), came=came, wanted=self._wanted)
+            if not came:
+                raise DataError(text)
+            warn(text, TrainingWarning)
 
     def _groups(self, most: Most, done: int) -> Iterator[Any]:
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
@@ -178,11 +191,6 @@ class StreamFeed:
             yield stacked(group)
         if not self._wanted:
             self._iterator = None  # the next epoch is a new pass
-        elif came < self._wanted:
-            text = message("fit_data_over", here(), came=came, wanted=self._wanted)
-            if not came:
-                raise DataError(text)
-            warn(text, TrainingWarning)
 
     @staticmethod
     def batch(row: Any, data: Sequence[Any]) -> Any:
