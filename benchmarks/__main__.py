@@ -105,7 +105,7 @@ def run_fit(options: argparse.Namespace, cores: int) -> dict[str, Any]:
     """Whole epochs, then streaming."""
     words = [word.lower() for word in options.peers or [""]]
     results = fit_suite.run(
-        [JOBS[name] for name in options.only if name in JOBS],
+        [job for name, job in JOBS.items() if name in options.only],
         [each for each in FITTERS if not each.is_peer or any(word in each.name.lower() for word in words)],
         cores=cores,
         rounds=min(options.rounds, FIT_ROUNDS),

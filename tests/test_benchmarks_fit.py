@@ -136,7 +136,8 @@ def test_the_suite_runs_in_processes_with_progress_into_a_pipe() -> None:
     assert found == told
     (own,) = found[0].entries
     assert own.note == ""
-    assert len(own.epochs) == len(own.alone) == 2
+    assert len(own.epochs) == len(own.alone) == len(own.besides) == 2
+    assert min(own.besides) > 0
     assert own.memory.get("peak", 99) > 10
 
 

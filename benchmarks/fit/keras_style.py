@@ -22,10 +22,20 @@ class _Fit:
         self.x, self.y = job.data()
         self.model = made(self.module, job)
 
-    def epochs(self, count: int) -> None:
-        """``fit``, with everything on."""
+    def epochs(self, count: int) -> float:
+        """``fit``, with everything on: the seconds from the first epoch's beginning to the last one's end.
+
+        What a call of ``fit`` does before, once for any number of epochs, is counted apart.
+        """
+        clock, at = time.perf_counter, [0.0, 0.0]
+        watch = self.module.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: at.__setitem__(0, at[0] or clock()),
+            on_train_end=lambda logs: at.__setitem__(1, clock()),
+        )
         x = self.x if len(self.x) > 1 else self.x[0]
-        self.model.fit(x, self.y, batch_size=self.job.workload.batch, epochs=count, shuffle=True, verbose=1)
+        batch = self.job.workload.batch
+        self.model.fit(x, self.y, batch_size=batch, epochs=count, shuffle=True, verbose=1, callbacks=[watch])
+        return at[1] - at[0]
 
 
 class Keras(_Fit):

@@ -26,14 +26,27 @@ def megabytes(entry: Entry, name: str = "peak") -> str:
 def job_text(result: Result) -> str:
     """Everyone's epochs, the fastest first."""
     own = result.own()
-    rows = [["contender", "best ms", "median ms", "÷ Backlight", "steps alone ms", "fit adds ms", "first s", "peak MB"]]
+    rows = [
+        [
+            "contender",
+            "best ms",
+            "median ms",
+            "÷ Backlight",
+            "steps alone ms",
+            "adds ms",
+            "a call ms",
+            "first s",
+            "peak MB",
+        ]
+    ]
     for entry in sorted((entry for entry in result.entries if entry.counts), key=lambda entry: entry.median):
         ratio = f"{entry.median / own.median:.2f}" if own else "–"
         alone = milliseconds(min(entry.alone)) if entry.alone else "–"
         rows.append(
             [
                 entry.name, milliseconds(entry.best), milliseconds(entry.median), ratio, alone,
-                milliseconds(entry.added()), f"{entry.first:.1f}", megabytes(entry),
+                milliseconds(entry.added()), milliseconds(min(entry.besides, default=None)),
+                f"{entry.first:.1f}", megabytes(entry),
             ]
         )  # fmt: skip
     notes = [f"  {entry.name}: {entry.note}" for entry in result.entries if not entry.counts]

@@ -23,6 +23,7 @@ class Entry:
     first: float = 0.0  #: seconds until the first epoch was over, compiling included
     at_rest: float = 0.0  #: MB before there were data and a network
     epochs: list[float] = field(default_factory=list)
+    besides: list[float] = field(default_factory=list)  #: seconds that a call needs, for any number of epochs
     alone: list[float] = field(default_factory=list)
     memory: dict[str, float] = field(default_factory=dict)
     done: bool = False  #: whether it takes no more turns

@@ -74,6 +74,8 @@ def _turn(process: Process, entry: Entry, patience: float) -> None:
         entry.note = reply["error"]
         return
     entry.epochs.append(reply["epoch"])
+    if reply["besides"] is not None:
+        entry.besides.append(reply["besides"])
     if reply["alone"] is not None:
         entry.alone.append(reply["alone"])
     entry.memory = reply["memory"]

@@ -50,20 +50,23 @@ class AtWork:
         self.fit = kind(JOBS[job])
         self.fit.epochs(1)
         self.first = time.perf_counter() - start
-        self.count = min(MANY, max(1, round(seconds / self._timed(1))))
+        self.count = min(MANY, max(1, round(seconds / self._timed(1)[0])))
         self._alone(1)
 
-    def _timed(self, count: int) -> float:
+    def _timed(self, count: int) -> tuple[float, float | None]:
+        """Seconds an epoch, and what the call needs besides, where its epochs can be told apart from it."""
         start = time.perf_counter()
-        self.fit.epochs(count)
-        return (time.perf_counter() - start) / count
+        inside = self.fit.epochs(count)
+        whole = time.perf_counter() - start
+        return (whole if inside is None else inside) / count, None if inside is None else whole - inside
 
     def _alone(self, count: int) -> float | None:
         return self.fit.steps_alone(count) if hasattr(self.fit, "steps_alone") else None
 
     def turn(self) -> dict[str, Any]:
         """Seconds an epoch of ``fit``, and of the compiled steps alone where somebody has them."""
-        return {"epoch": self._timed(self.count), "alone": self._alone(self.count), "memory": memory()}
+        epoch, besides = self._timed(self.count)
+        return {"epoch": epoch, "besides": besides, "alone": self._alone(self.count), "memory": memory()}
 
 
 def answer(fitter: Fitter, request: dict[str, Any], at_work: list[AtWork]) -> dict[str, Any]:
