@@ -31,7 +31,7 @@ from backlight.variable import Bindings, now
 
 __all__ = ["Trainer"]
 
-TRIED = 32  # examples that go through the model before the first step, to see whether everything fits
+TRIED = 8  # examples that go through the model before the first step, to see whether everything fits
 WHOLE = 1 << 62  # as many as a batch has
 Feed = ArrayFeed | StreamFeed
 
