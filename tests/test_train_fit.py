@@ -266,7 +266,7 @@ def test_regularisers_and_losses_of_layers_are_part_of_the_loss() -> None:
     model.compile(SGD(0.0), "mse")
     kernel = model.get_weights()[0].astype(np.float64)
     p = X @ kernel
-    expected = np.mean((p - Y) ** 2) + 3 * np.mean(np.abs(X)) + 0.01 * np.sum(kernel**2) + 0.01 * np.sum(np.abs(p))
+    expected = np.mean((p - Y) ** 2) + 3 * np.mean(np.abs(X)) + 0.01 * np.sum(kernel**2) + 0.01 * np.sum(np.abs(p)) / 50
     assert model.fit(X, Y, batch_size=50, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
@@ -447,6 +447,31 @@ def test_training_that_was_interrupted_goes_on_exactly(source: str, kind: type, 
     weights, history, epochs = trained(source, kind, native)
     assert epochs == [0, 1, 2]
     assert trained(source, kind, native, 2, 1, 4) == (weights, history, epochs)
+
+
+@pytest.mark.parametrize("kind", [Sequential, Squared])
+def test_a_validation_that_was_interrupted_is_done_again(kind: type) -> None:
+    def ended(*moments: str) -> Any:
+        naming.set_random_seed(6)
+        model = kind([Dense(1, input_shape=(6,))])
+        model.compile(SGD(0.1), "mse", metrics=["mae"])
+        history: Any = None
+        for moment in (*moments, ""):
+            waiting = [moment]
+
+            def stop(*_: Any, waiting: Any = waiting, **__: Any) -> None:
+                if waiting.pop() == "":
+                    waiting.append("")
+                else:
+                    raise KeyboardInterrupt
+
+            told = LambdaCallback(**({moment: stop} if moment else {}))
+            history = model.fit(
+                X, Y, batch_size=16, epochs=3, validation_data=(X[:9], Y[:9]), callbacks=[told], verbose=0, resume=True
+            )
+        return [w.tobytes() for w in model.get_weights()], history.history, history.epoch
+
+    assert ended("on_test_begin", "on_test_batch_end", "on_test_end", "on_epoch_begin") == ended()
 
 
 def test_an_epoch_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:

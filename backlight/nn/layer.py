@@ -351,7 +351,8 @@ class Layer:
                 self._note(error, args)
                 raise
             if self.activity_regularizer is not None:
-                self._losses += [self.activity_regularizer(each) for each in flatten(outputs)[0]]
+                for each in flatten(outputs)[0]:  # for one example, whatever the size of the batch
+                    self._losses.append(self.activity_regularizer(each) / max(each.shape[0] if each.shape else 1, 1))
             self._hand_on(args, outputs, mask)
         return outputs
 

@@ -8,11 +8,16 @@ from typing import Any
 from backlight.array import as_array
 from backlight.errors import ArgumentError, ShapeError, message
 from backlight.nn.layer import Layer, plain_config
-from backlight.nn.symbol import Call, Symbol, calls_between
+from backlight.nn.symbol import Call, Symbol, calls_between, layers_by_depth
 from backlight.trace import user_source
 from backlight.tree import flatten, tree_map, unflatten
 
 __all__ = ["Network"]
+
+
+def _is_flat(tree: Any) -> bool:
+    """Whether this is a dictionary of symbols."""
+    return isinstance(tree, dict) and all(isinstance(each, Symbol) for each in tree.values())
 
 
 class Network:
@@ -39,7 +44,8 @@ class Network:
         self.ends: list[Symbol] = ends
         self.calls: list[Call] = calls_between(starts, ends)
         found = {id(each.call.layer): each.call.layer for each in starts if each.call is not None}
-        found |= {id(call.layer): call.layer for call in self.calls}
+        order = layers_by_depth(self.calls, [outputs[name] for name in sorted(outputs)] if _is_flat(outputs) else ends)
+        found |= {id(layer): layer for layer in order}
         self.layers: list[Layer] = list(found.values())
 
     def __call__(self, inputs: Any) -> Any:
@@ -57,16 +63,17 @@ class Network:
         return unflatten(self._shape, [values[id(end)] for end in self.ends])
 
     def _given(self, inputs: Any) -> list[Any]:
-        if isinstance(inputs, dict) and not isinstance(self.inputs, dict):
+        leaves, form = flatten(inputs)
+        if isinstance(inputs, dict) and form != self._form:
             names = [start.name for start in self.starts]
-            if set(names) <= set(inputs):
-                return [inputs[name] for name in names]
-        leaves, _ = flatten(inputs)
-        if isinstance(self.inputs, dict) and isinstance(inputs, dict) and set(inputs) == set(self.inputs):
-            return [inputs[name] for name in self.inputs]
+            for wanted in ([*self.inputs] if _is_flat(self.inputs) else names, names):
+                if set(wanted) <= set(inputs):
+                    return [inputs[name] for name in wanted]
+            facts: dict[str, Any] = {"came": ", ".join(map(repr, inputs)), "names": ", ".join(map(repr, names))}
+            raise ArgumentError(message("network_names", str(user_source() or ""), **facts))
         if len(leaves) != len(self.starts):
-            wanted = ", ".join(f"{start.name} {start.shape}" for start in self.starts)
-            facts: dict[str, Any] = {"count": len(leaves), "expected": len(self.starts), "names": wanted}
+            shapes = ", ".join(f"{start.name} {start.shape}" for start in self.starts)
+            facts = {"count": len(leaves), "expected": len(self.starts), "names": shapes}
             raise ArgumentError(message("network_inputs", str(user_source() or ""), **facts))
         return leaves
 

@@ -16,7 +16,7 @@ from backlight.errors import ArgumentError, ConversionError, message
 from backlight.trace import user_source
 from backlight.tree import Structure, flatten, unflatten
 
-__all__ = ["Call", "Shape", "Symbol", "calls_between", "probed"]
+__all__ = ["Call", "Shape", "Symbol", "calls_between", "layers_by_depth", "probed"]
 
 Shape = tuple[int | None, ...]
 
@@ -143,3 +143,31 @@ def calls_between(inputs: Iterable[Symbol], outputs: Iterable[Symbol]) -> list[C
             pending.append((symbol, True))
             pending += [(each, False) for each in reversed(call.inputs)]
     return ordered
+
+
+def layers_by_depth(calls: Sequence[Call], outputs: Iterable[Symbol]) -> list[Any]:
+    """The layers of ``calls`` (in an order in which they can run), those farthest from the outputs first, as in Keras.
+
+    A layer is as far away as the longest way from any of its calls to an output; of those equally far the first is
+    the one that is met first on the way back from the outputs. ``get_weights`` follows this order.
+    """
+    met: dict[int, int] = {}
+    members = {id(call) for call in calls}
+    pending = [symbol.call for symbol in reversed(list(outputs))]
+    seen: set[int] = set()
+    while pending:
+        call = pending.pop()
+        if call is None or id(call) not in members or id(call) in seen:
+            continue
+        seen.add(id(call))
+        met.setdefault(id(call.layer), len(met))
+        pending += [symbol.call for symbol in reversed(call.inputs)]
+    of_call: dict[int, int] = {}
+    of_layer: dict[int, int] = {}
+    for call in reversed(calls):
+        depth = max(of_call.get(id(call), 0), of_layer.get(id(call.layer), 0))
+        of_layer[id(call.layer)] = depth
+        for symbol in call.inputs:
+            of_call[id(symbol.call)] = max(of_call.get(id(symbol.call), 0), depth + 1)
+    found = {id(call.layer): call.layer for call in calls}
+    return sorted(found.values(), key=lambda layer: (-of_layer[id(layer)], met[id(layer)]))

@@ -205,6 +205,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{count} inputs were given for {expected}: {names}.\nExpected: one for each, as a list or a dictionary by name.",
         "{expected} 个输入（{names}）给出了 {count} 个。\n应为：每个一个，列表或按名称的字典。",
     ),
+    "network_names": (
+        "the inputs are named {came}, but the model takes {names}.\nExpected: these names.",
+        "给出的输入名为 {came}，而模型的输入是 {names}。\n应为：这些名称。",
+    ),
     "network_shape": (
         "input {name} has the shape {came}.\nExpected: {expected}, where None may be any length.",
         "输入 {name} 的形状为 {came}。\n应为：{expected}，其中 None 可为任意长度。",

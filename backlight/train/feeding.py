@@ -72,7 +72,8 @@ class ArrayFeed:
         return -(-self.examples // self.batch_size)
 
     def first(self, count: int) -> Any:
-        """The first ``count`` examples."""
+        """The first ``count`` examples, no more than a batch has."""
+        count = min(count, self.batch_size)
         return tree_map(lambda leaf: np.array(leaf[:count]), self.tree)
 
     def pieces(self, epoch: int, most: Most, done: int = 0) -> Iterator[Any]:

@@ -10,7 +10,8 @@ import numpy as np
 from backlight.errors import ArgumentError, message
 from backlight.nn import losses
 from backlight.nn.losses.common import here
-from backlight.train.metrics.base import Mean, Metric
+from backlight.nn.losses.objects import masked
+from backlight.train.metrics.base import Mean, MeanMetricWrapper, Metric
 from backlight.train.metrics.names import resolve
 from backlight.tree import flatten
 
@@ -48,7 +49,8 @@ class Objectives:
         self.losses = [_loss(each) for each in self._each("loss", self.loss, count)]
         weights = self._each("loss_weights", self.loss_weights, count)
         self.weights = [1.0 if each is None else float(each) for each in weights]
-        self.parts = [Mean(name=f"{name}_loss") for name in self.names] if count > 1 else []
+        trained = [name for name, loss in zip(self.names, self.losses, strict=True) if loss is not None]
+        self.parts = [Mean(name=f"{name}_loss") for name in trained] if len(trained) > 1 else []
         self._of_output = [
             [self._metric(each, y, p) for each in _listed(given)]
             for given, y, p in zip(self._each("metrics", self.metrics, count), labels, predictions, strict=True)
@@ -119,7 +121,7 @@ class Objectives:
         return [sample_weight] * len(self.losses)
 
     def value(self, y: Any, y_pred: Any, sample_weight: Any = None, masks: Sequence[Any] = ()) -> tuple[Any, list[Any]]:
-        """The weighted sum of the losses, and each of them."""
+        """The weighted sum of the losses, and those of the outputs that have one."""
         parts = []
         predictions = flatten(y_pred)[0]
         given = zip(
@@ -136,26 +138,26 @@ class Objectives:
         total = weighted[0]
         for part in weighted[1:]:
             total = total + part
-        return total, parts
+        return total, [part for part in parts if part is not None]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take a batch into all metrics."""
+    def update(self, y: Any, y_pred: Any, sample_weight: Any = None, masks: Sequence[Any] = ()) -> None:
+        """Take a batch into all metrics; what a mask leaves out does not count in means."""
+        predictions = flatten(y_pred)[0]
         given = zip(
-            self.labels(y, y_pred), flatten(y_pred)[0], self._weights_of(sample_weight),
+            self.labels(y, y_pred), predictions, self._weights_of(sample_weight), masks or [None] * len(predictions),
             self._of_output, self._weighted, strict=True,
         )  # fmt: skip
-        for labels, p, weights, plain, weighted in given:
-            for metric in plain:
-                metric.update_state(labels, p)
-            for metric in weighted:
-                metric.update_state(labels, p, sample_weight=weights)
+        for labels, p, weights, mask, plain, weighted in given:
+            for metric, own in [*((each, None) for each in plain), *((each, weights) for each in weighted)]:
+                if isinstance(metric, MeanMetricWrapper):
+                    own = masked(own, mask, "sum", metric.dtype)
+                metric.update_state(labels, p, sample_weight=own)
 
     def update_losses(self, total: Any, parts: Sequence[Any], count: Any) -> None:
         """Take the losses of a batch of ``count`` examples into their means."""
         self.total.update_state(total, sample_weight=count)
-        for mean, part in zip(self.parts, parts, strict=False):
-            if part is not None:
-                mean.update_state(part, sample_weight=count)
+        for mean, part in zip(self.parts, parts, strict=False):  # a compute_loss of one's own has none
+            mean.update_state(part, sample_weight=count)
 
     @property
     def all(self) -> list[Metric]:
@@ -164,17 +166,28 @@ class Objectives:
         return [self.total, *self.parts, *own]
 
     def results(self) -> dict[str, Any]:
-        """The losses and metrics so far, by name."""
+        """The losses and metrics so far, by name: another one of the same name is numbered, as in Keras."""
         found: dict[str, Any] = {}
         for mean in (self.total, *self.parts):
             found[mean.name] = mean.result()
-        several = len(self.names) > 1
-        for name, plain, weighted in zip(self.names, self._of_output, self._weighted, strict=True):
-            for metric in (*plain, *weighted):
-                result = metric.result()
-                label = f"{name}_{metric.name}" if several else metric.name
-                found |= result if isinstance(result, dict) else {label: result}
+        for lists, kind in ((self._of_output, ""), (self._weighted, "weighted_")):
+            for output, metrics in zip(self.names, lists, strict=True):
+                before = f"{output}_" if len(self.names) > 1 else ""
+                for metric in metrics:
+                    result = metric.result()
+                    if isinstance(result, dict):
+                        found |= result
+                    else:
+                        found[_free(found, before + metric.name, f"{before}{kind}{metric.name}")] = result
         return found
+
+
+def _free(taken: dict[str, Any], name: str, other: str) -> str:
+    """The name, or the other one, with the first number that makes it a new one."""
+    if name not in taken:
+        return name
+    numbered = (other if not k else f"{other}_{k}" for k in range(len(taken) + 1))
+    return next(each for each in numbered if each not in taken)
 
 
 def _loss(given: Any) -> Any:

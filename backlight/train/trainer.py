@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backlight import random
+from backlight.array import Array
 from backlight.errors import ArgumentError, message
 from backlight.nn.layer import calling
 from backlight.nn.losses.common import here
@@ -26,11 +27,12 @@ from backlight.train.position import Position
 from backlight.train.stepping import Stepper
 from backlight.train.validation import check_data, validate
 from backlight.tree import flatten, tree_map, unflatten
-from backlight.variable import now
+from backlight.variable import Bindings, now
 
 __all__ = ["Trainer"]
 
 TRIED = 32  # examples that go through the model before the first step, to see whether everything fits
+WHOLE = 1 << 62  # as many as a batch has
 Feed = ArrayFeed | StreamFeed
 
 
@@ -164,24 +166,24 @@ class Trainer:
         if data is None:
             raise ArgumentError(message("fit_no_data", here()))
         with GradientTape() as tape:
-            loss, _, _ = self._loss_of(data, training=False)
+            loss = self._loss_of(data, training=False)[0]
         return [now(g) for g in tape.gradient(loss, self.trainable_variables)]  # type: ignore[attr-defined]
 
     def _forward(self, data: Any, training: bool) -> Any:
         """The loss of a batch; the metrics have seen it."""
         x, y, sample_weight = _three(data)
         objectives = self._compiled("train_step")
-        loss, parts, y_pred = self._loss_of(data, training)
+        loss, parts, y_pred, masks = self._loss_of(data, training)
         count = flatten(x)[0][0].shape[0]
         objectives.update_losses(loss, parts if len(parts) > 1 else [], float(count))
         if type(self).compute_metrics is Trainer.compute_metrics:
-            objectives.update(y, y_pred, sample_weight)
+            objectives.update(y, y_pred, sample_weight, masks)
         else:
             self.compute_metrics(x, y, y_pred, sample_weight)
         return loss
 
-    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any]:
-        """The loss of a batch, its parts, and what the model made of it."""
+    def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any, list[Any]]:
+        """The loss of a batch, its parts, what the model made of it, and the masks of that."""
         x, y, sample_weight = _three(data)
         self._forget_losses()  # type: ignore[attr-defined]
         with calling(training) as context:
@@ -192,7 +194,7 @@ class Trainer:
             loss, parts = self._losses_of(y, y_pred, sample_weight, masks)
         else:
             loss, parts = self.compute_loss(x, y, y_pred, sample_weight), []
-        return loss, parts, y_pred
+        return loss, parts, y_pred, masks
 
     # -- The loops -------------------------------------------------------------------------------------------------
 
@@ -241,7 +243,7 @@ class Trainer:
             steps=steps_per_epoch, class_weight=class_weight,
         )  # fmt: skip
         self._get_ready(feed, objectives)
-        self._first_examples = feed.first(TRIED)
+        self._first_examples = self._few(feed, TRIED)
         valid = None
         if validation_data is not None:
             valid = self._validation_feed(validation_data, validation_batch_size or batch_size, validation_steps)
@@ -271,9 +273,10 @@ class Trainer:
                         self.reset_metrics()
                     logs = self._epoch("train", train, feed, told, position, past)
                     past += position.step
-                    position.end(feed.place())
+                    place = feed.place()
                     if valid is not None and _due(validation_freq, epoch):
                         logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
+                    position.end(place)
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -319,14 +322,15 @@ class Trainer:
         Raises what calling the model raises.
         """
         feed = feed_of(x, None, None, batch_size, steps=steps)
-        self._build_on(feed.first(1))
+        self._build_on(self._few(feed, 1))
         told = CallbackList(
             callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
         batch_of = type(feed).batch
         stepper = self._stepper(
-            f"predict {type(feed).__name__}", lambda row, data: self.predict_step(batch_of(row, data)), [], True
-        )
+            f"predict {type(feed).__name__}", lambda row, data: self.predict_step(batch_of(row, data)),
+            self._remembered(), True,
+        )  # fmt: skip
         found: list[Any] = []
         with told:
             told.on_predict_begin()
@@ -336,6 +340,7 @@ class Trainer:
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
                 done += stepper.finished
                 told.on_progress(done - 1)
+            stepper.follow()
             told.on_predict_end()
         leaves = [flatten(each)[0] for each in found]
         joined = [np.concatenate(column) for column in zip(*leaves, strict=True)]
@@ -359,19 +364,28 @@ class Trainer:
         objectives = self._compiled(f"{what}_on_batch")
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
+        self.reset_metrics()
         logs = self._epoch(what, self._steps_of(what, feed), feed, CallbackList(), Position([]))
         return _answer(logs, return_dict)
 
     # -- Inside the loops ------------------------------------------------------------------------------------------
 
+    def _few(self, feed: Feed, count: int) -> Any:
+        """The first ``count`` examples, or a whole batch for a model that takes nothing else."""
+        fixed = any(each.shape and each.shape[0] is not None for each in self.inputs)  # type: ignore[attr-defined]
+        return feed.first(WHOLE if fixed else count)
+
     def _build_on(self, inputs: Any) -> Any:
-        """Call the model on a few examples, which builds it; what it answers."""
-        return self(_three(inputs)[0], training=False)  # type: ignore[operator]
+        """Call the model on a few examples, which builds it; what it answers. What its variables hold stays."""
+        with Bindings() as bindings:
+            variables = self.variables  # type: ignore[attr-defined]
+            bindings.bind(variables, [Array(variable.node) for variable in variables])
+            return self(_three(inputs)[0], training=False)  # type: ignore[operator]
 
     def _get_ready(self, feed: Feed, objectives: Objectives, check: bool = True) -> None:
         """Build model, metrics and optimiser, and look at everything that would go wrong later."""
         if check or not objectives.built:
-            x, y, w = _three(feed.first(TRIED))
+            x, y, w = _three(self._few(feed, TRIED))
             for leaf in flatten(feed.tree)[0] if isinstance(feed, ArrayFeed) else ():
                 if not isinstance(leaf, np.memmap):  # a whole file would be read for it
                     check_data(leaf)
@@ -406,7 +420,7 @@ class Trainer:
         else:
             feed = feed_of(data, None, None, batch_size, steps=steps)
         objectives = self._compiled("fit")
-        x, y, w = _three(feed.first(TRIED))
+        x, y, w = _three(self._few(feed, TRIED))
         self._fits(feed, objectives, y, self._build_on((x, y, w)), w)
         return feed
 
@@ -438,7 +452,13 @@ class Trainer:
         variables = self._metric_variables()
         if train:
             variables = [*self.variables, *self.optimizer.variables, *variables]  # type: ignore[attr-defined]
+        else:
+            variables = [*self._remembered(), *variables]
         return self._stepper(f"{what} {type(feed).__name__}", step, variables, custom), custom
+
+    def _remembered(self) -> list[Any]:
+        """The variables that a call may assign though nothing is learnt, such as the states of ``stateful`` layers."""
+        return [variable for variable in self.variables if not variable.trainable]  # type: ignore[attr-defined]
 
     def _metric_variables(self) -> list[Any]:
         return [variable for metric in self.metrics for variable in metric.variables]
@@ -456,6 +476,7 @@ class Trainer:
             return every - (past + step) % every if every else stepper.most
 
         for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+            position.logs = {}
             if every and left(position.step) == every:
                 begin(position.step)
             try:
@@ -473,7 +494,9 @@ class Trainer:
                 stepper.follow(self._metric_variables())
                 told.on_progress(position.step - 1, position.logs if custom else self._results())
         stepper.follow()
-        return position.logs if custom else self._results()
+        if not position.logs:  # they are there where training was interrupted in the validation that follows
+            position.logs = self._results()
+        return dict(position.logs)
 
     def _results(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_metrics_result().items()}

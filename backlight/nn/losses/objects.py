@@ -95,7 +95,7 @@ class Loss(Configured):
         if values.ndim == 0:
             sample_weight = None if sample_weight is None else np.mean(floating(sample_weight, values.dtype))
         for each in (mask, self.kept(y_true, values)):
-            sample_weight = _masked(sample_weight, each, self.reduction, values.dtype)
+            sample_weight = masked(sample_weight, each, self.reduction, values.dtype)
         return _reduced(values, sample_weight, self.reduction)
 
     def get_config(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _beside(weights: Any, values: Any) -> Any:
     return weights
 
 
-def _masked(weights: Any, mask: Any, reduction: str | None, dtype: Any) -> Any:
+def masked(weights: Any, mask: Any, reduction: str | None, dtype: Any) -> Any:
     """The weights with a mask on them. A mean is over what counts, so what is left weighs as much as all."""
     if mask is None:
         return weights
