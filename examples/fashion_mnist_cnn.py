@@ -1,8 +1,9 @@
 """A convolutional network that tells ten kinds of clothing apart, and which of them it confuses.
 
 Written between symbols rather than as a list of layers. A shirt seen in a mirror is a shirt, so half of the pictures
-are turned left to right, anew in each epoch. Expected: 92 % of the held-out pictures, in 3 to 20 min;
-most errors are among T-shirts, pullovers, coats and shirts, which people confuse, too, at 28 × 28 pixels.
+are turned left to right, anew in each epoch. Expected: 92.6 % of the held-out pictures, after 6 min of processor time.
+The five commonest mistakes, nearly half of all, are among T-shirts, pullovers, coats and shirts, which are hard to tell
+apart at 28 × 28 pixels for people, too.
 
     python examples/fashion_mnist_cnn.py
 """
