@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from refused import names_all, said
 
+import backlight
 from backlight import keras
-from backlight.errors import ArgumentError
+from backlight.errors import ArgumentError, DataError, TrainingWarning
 
 layers = keras.layers
 RNG = np.random.default_rng(0)
@@ -140,3 +142,217 @@ def test_what_regularises_outputs_is_for_one_example() -> None:
     p = model.predict(X, verbose=0).astype(np.float64)
     expected = np.mean(p**2) + 0.1 * np.sum(p**2) / 48
     assert model.evaluate(X, np.zeros((48, 3)), batch_size=16, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+# -- Steps of one's own, without labels ------------------------------------------------------------------------------
+
+
+class Coder(keras.Model):
+    """Learns to give back what came in; a metric as an attribute tells how well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.narrow, self.wide = layers.Dense(2), layers.Dense(6)
+        self.far = keras.metrics.Mean(name="far")
+
+    def call(self, inputs: Any) -> Any:
+        return self.wide(self.narrow(inputs))
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x = data[0] if isinstance(data, tuple) else data
+        with backlight.GradientTape() as tape:
+            loss = np.mean((self(x, training=True) - x) ** 2)
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        self.far.update_state(loss)
+        return {"far": self.far.result()}
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_step_of_ones_own_needs_no_labels(native: bool) -> None:
+    model = Coder()
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=native)
+    history = model.fit(X, epochs=3, verbose=0).history
+    assert list(history) == ["far"]
+    assert history["far"][2] < history["far"][0]
+    assert model.far in model.metrics
+
+
+def test_losses_of_layers_alone_can_be_trained() -> None:
+    class Small(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            self.add_loss(np.mean(inputs**2))
+            return inputs
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3), Small()])
+    model.compile(keras.optimizers.SGD(0.0))
+    expected = np.mean(model.predict(X, verbose=0).astype(np.float64) ** 2)
+    assert model.fit(X, batch_size=48, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    model.compile("sgd", "mse")
+    with pytest.raises(ArgumentError, match="y: 0"):
+        model.fit(X, verbose=0)
+
+
+# -- Data ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "seen"),
+    [(16, 2, [15.5, 36.5, 15.5]), (16, 5, [20.5] * 3), (None, 2, [20.5] * 3), (32, 1, [15.5, 36.5, 15.5])],
+    ids=str,
+)
+def test_steps_per_epoch_cut_a_pass_into_epochs(batch: Any, steps: int, seen: list[float]) -> None:
+    """The mean of the numbers 0 to 41 that an epoch sees, as in Keras."""
+    x = np.arange(42, dtype=np.float32)[:, None]
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.0), "mae")
+    options: Any = {"batch_size": batch, "verbose": 0}
+    if (batch, steps) == (16, 5):
+        with pytest.warns(TrainingWarning, match="3 batches came of the 5"):
+            history = model.fit(x, 0 * x, steps_per_epoch=steps, epochs=3, shuffle=False, **options)
+    else:
+        history = model.fit(x, 0 * x, steps_per_epoch=steps, epochs=3, shuffle=False, **options)
+        assert len(model.predict(x, steps=1, **options)) == (batch or 42)
+        assert model.evaluate(x, 0 * x, steps=steps, **options) == pytest.approx(seen[0])
+    assert history.history["loss"] == pytest.approx(seen)
+
+
+def test_classes_without_a_weight_weigh_1() -> None:
+    model = set_weights(keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")]))
+    model.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    y = np.arange(48) % 3
+    p = model.predict(X, verbose=0).astype(np.float64)
+    expected = np.mean(-np.log(p[np.arange(48), y]) * np.where(y == 1, 5.0, 1.0))
+    with pytest.warns(TrainingWarning, match=r"\[0, 2\]"):
+        history = model.fit(X, y, class_weight={1: 5.0}, batch_size=48, verbose=0)
+    assert history.history["loss"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_callbacks_see_the_batches_of_predict() -> None:
+    seen: list[Any] = []
+
+    class Watching(keras.callbacks.Callback):
+        def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+            seen.append(batch)
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append((batch, logs["outputs"]))
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    p = model.predict(X, batch_size=20, verbose=0, callbacks=[Watching()])
+    assert [each if isinstance(each, int) else each[0] for each in seen] == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(np.concatenate([each[1] for each in seen[1::2]]), p)
+
+
+def test_control_c_in_a_validation_leaves_the_epoch_in_the_history() -> None:
+    class Impatient(keras.callbacks.Callback):
+        def on_test_end(self, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    options: Any = {"epochs": 3, "verbose": 0, "validation_data": (X, COLUMN)}
+    assert len(model.fit(X, COLUMN, callbacks=[Impatient()], **options).history["loss"]) == 1
+    history = model.fit(X, COLUMN, resume=True, **options)
+    assert history.epoch == [0, 1, 2]
+    assert [len(history.history[name]) for name in ("loss", "val_loss")] == [3, 3]
+
+
+# -- Bad input -------------------------------------------------------------------------------------------------------
+
+CLASSES = np.arange(48) % 3
+ONE_BAD = np.where(np.arange(48) == 45, 7, CLASSES)
+NOT_A_NUMBER = np.where(np.arange(288).reshape(48, 6) == 280, np.nan, X)
+
+
+def classifier(loss: Any = "sparse_categorical_crossentropy", units: int = 3, activation: str = "softmax") -> Any:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(units, activation=activation)])
+    model.compile("sgd", loss)
+    return model
+
+
+def trained() -> Any:
+    model = classifier()
+    model.fit(X, CLASSES, verbose=0)
+    return model
+
+
+def handed_out(x: Any, y: Any) -> Iterator[Any]:
+    return ((x[k : k + 16], y[k : k + 16]) for k in range(0, 48, 16))
+
+
+def two_outputs(y: Any, **options: Any) -> Any:
+    a = keras.Input((6,))
+    model = keras.Model(a, [layers.Dense(1, name="one")(a), layers.Dense(1, name="two")(a)])
+    model.compile("sgd", "mse")
+    return model.fit(X, y, verbose=0, **options)
+
+
+BAD: list[tuple[str, Callable[[], Any], Any, tuple[str, ...]]] = [
+    ("labels", lambda: classifier().fit(X, np.where(CLASSES == 0, np.nan, 1), verbose=0), DataError, ("y",)),
+    (
+        "weights",
+        lambda: classifier().fit(X, CLASSES, sample_weight=np.full(48, np.nan), verbose=0),
+        DataError,
+        ("sample_weight",),
+    ),
+    (
+        "validation",
+        lambda: classifier().fit(X, CLASSES, validation_data=(NOT_A_NUMBER, CLASSES), verbose=0),
+        DataError,
+        ("(46, 4)",),
+    ),
+    ("batch nan", lambda: classifier().fit(handed_out(NOT_A_NUMBER, CLASSES), verbose=0), DataError, ("3", "(14, 4)")),
+    ("batch class", lambda: classifier().fit(handed_out(X, ONE_BAD), verbose=0), ArgumentError, ("7", "3")),
+    ("evaluate", lambda: trained().evaluate(X, ONE_BAD, verbose=0), ArgumentError, ("7", "3")),
+    ("on batch", lambda: trained().train_on_batch(X, ONE_BAD), ArgumentError, ("7", "3")),
+    (
+        "binary",
+        lambda: classifier("binary_crossentropy", 1, "sigmoid").fit(X, ONE_BAD[:, None] // 3, verbose=0),
+        ArgumentError,
+        ("2", "(48, 1)"),
+    ),
+    ("names", lambda: two_outputs({"one": COLUMN, "tow": COLUMN}), ArgumentError, ("tow", "two")),
+    ("classes", lambda: two_outputs([COLUMN, COLUMN], class_weight={0: 1.0}), ArgumentError, ("class_weight",)),
+    (
+        "split",
+        lambda: classifier().fit(handed_out(X, CLASSES), validation_split=0.5, verbose=0),
+        ArgumentError,
+        ("validation_split", "generator"),
+    ),
+]
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(("call", "kind", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input_is_told(call: Any, kind: Any, parts: Any, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names_all(said(call, kind, lang, monkeypatch), parts, lang)
+
+
+def test_steps_before_bad_data_count() -> None:
+    model = classifier()
+    start = model.get_weights()[0]
+    watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with pytest.raises(DataError):
+        model.fit(handed_out(NOT_A_NUMBER, CLASSES), verbose=0, callbacks=[watching])
+    assert int(model.optimizer.iterations) == 2
+    assert np.all(model.get_weights()[0] != start)
+
+
+def test_an_error_tells_the_output_that_it_is_about() -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, name="last")])
+    model.compile("sgd", "mse")
+    with pytest.raises(backlight.errors.ShapeError) as caught:
+        model.fit(X, X[:, :2], verbose=0)
+    assert any("last" in note for note in caught.value.__notes__)
+
+
+def test_two_activations_and_a_row_against_a_column_are_warned_of() -> None:
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax"), layers.Activation("softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.warns(TrainingWarning, match="softmax → softmax"):
+        model.fit(X, CLASSES, verbose=0)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(1), layers.Reshape(())])
+    model.compile("sgd", "mse")
+    with pytest.warns(TrainingWarning, match="column"):
+        model.fit(X, COLUMN, verbose=0)

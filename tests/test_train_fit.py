@@ -540,7 +540,7 @@ BAD: list[tuple[str, Any, type[BacklightError], str]] = [
      "sigmoid"),
     ("batch size", lambda: fitted(X, Y, batch_size=0), ArgumentError, "batch_size"),
     ("split", lambda: fitted(X, Y, validation_split=1.5), ArgumentError, "1.5"),
-    ("class weight", lambda: fitted(X, Y, class_weight={0: 1.0}), ArgumentError, "class_weight"),
+    ("class weight", lambda: fitted(X, Y, class_weight=[1.0, 2.0]), ArgumentError, "class_weight"),
     ("loss by name", lambda: fitted(X, Y, "mean_square"), ArgumentError, "mean_squared_error"),
     ("metric by name", lambda: fitted(X, Y, metrics=["acuracy"]), ArgumentError, "accuracy"),
     ("width of the input", lambda: functional()(X[:, :4]), ShapeError, "(50, 4)"),

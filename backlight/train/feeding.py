@@ -37,39 +37,50 @@ def _numbers(leaf: Any) -> Any:
 
 
 def class_weights(y: Any, given: Any) -> Any:
-    """The weight of every example's class: of class numbers, or of the largest entry of one-hot rows."""
-    labels = np.asarray(y)
+    """The weight of every example's class: of class numbers, or of the largest entry of one-hot rows.
+
+    Classes that are not named weigh 1, and a warning (``TrainingWarning``) tells which those are.
+    """
+    leaves = flatten(y)[0]
+    if not isinstance(given, dict) or len(leaves) != 1:
+        raise ArgumentError(message("fit_class_weight", here(), came=repr(given)[:80]))
+    labels = np.asarray(leaves[0])
     if labels.ndim > 1 and labels.shape[-1] > 1:
         labels = labels.argmax(-1)
-    labels = labels.reshape(len(labels), -1)[:, 0].astype(np.int64)
-    found = np.unique(labels)
-    if not isinstance(given, dict) or any(int(k) not in given for k in found):
-        raise ArgumentError(message("fit_class_weight", here(), came=repr(given)[:80], classes=found.tolist()[:20]))
-    table = np.zeros(int(found.max()) + 1 if len(found) else 1, floatx())
-    for k in found:
-        table[k] = given[int(k)]
-    return table[labels]
+    found, place = np.unique(labels.reshape(len(labels), -1)[:, 0].astype(np.int64), return_inverse=True)
+    missing = [int(k) for k in found if int(k) not in given]
+    if missing:
+        warn(message("class_weight_missing", missing=missing[:20]), TrainingWarning)
+    return np.array([given.get(int(k), 1.0) for k in found], floatx())[place]
 
 
 class ArrayFeed:
     """Arrays of one length: a batch is a row of numbers, and the step picks the examples itself."""
 
     def __init__(
-        self, x: Any, y: Any, sample_weight: Any, batch_size: int, key: Any = None, shuffle: bool = False
-    ) -> None:
+        self, x: Any, y: Any, sample_weight: Any, batch_size: int | None, key: Any = None, shuffle: bool = False,
+        steps: int | None = None,
+    ) -> None:  # fmt: skip
         whole = Arrays((x, y, sample_weight))
         self.tree = unflatten(whole.structure, [_numbers(leaf) for leaf in whole.leaves])
         self.examples = whole.length
         if not self.examples:
             raise DataError(message("data_empty", here(), what="x", shape=tuple(np.shape(whole.leaves[0]))))
+        if batch_size is None:
+            batch_size = -(-self.examples // steps) if steps else 32
         self.batch_size = min(batch_size, self.examples)
+        whole_pass = -(-self.examples // self.batch_size)
+        if steps and steps > whole_pass:
+            warn(message("fit_data_over", here(), came=whole_pass, wanted=steps), TrainingWarning)
+        self._steps = min(steps or whole_pass, whole_pass)
+        self._epochs = -(-whole_pass // self._steps)  # that one pass over the examples is enough for
         self.key, self.shuffle = key, shuffle
         self.data: Sequence[Any] = (self.tree,)
 
     @property
     def steps(self) -> int:
         """Batches in an epoch, the last one perhaps smaller."""
-        return -(-self.examples // self.batch_size)
+        return self._steps
 
     def first(self, count: int) -> Any:
         """The first ``count`` examples, no more than a batch has."""
@@ -79,15 +90,17 @@ class ArrayFeed:
     def pieces(self, epoch: int, most: Most, done: int = 0) -> Iterator[Any]:
         """The batches of an epoch after ``done``: rows of numbers, at most ``most(at)`` together after ``at``."""
         n, size = self.examples, self.batch_size
-        order = order_of_epoch(self.key, epoch, n) if self.shuffle else np.arange(n)
-        whole = n // size
+        passes, part = divmod(epoch, self._epochs)
+        order = order_of_epoch(self.key, passes, n) if self.shuffle else np.arange(n)
+        order = order[part * self._steps * size :][: self._steps * size]  # of a pass that lasts for several epochs
+        whole = len(order) // size
         rows = order[: whole * size].reshape(whole, size)
         at = done
         while at < whole:
             count = min(most(at), whole - at)
             yield rows[at : at + count]
             at += count
-        if n % size and at == whole:
+        if len(order) % size and at == whole:
             yield order[whole * size :].reshape(1, -1)
 
     def place(self) -> None:
@@ -106,6 +119,8 @@ class StreamFeed:
     """Batches that come one by one; several of the same shape are handed over together."""
 
     data: Sequence[Any] = ()
+    look: Callable[[Any, int], None] | None = None
+    """What is to be done with every batch, and its number in the epoch, before it is used."""
 
     def __init__(self, batches: Any, steps: int | None = None, class_weight: Any = None) -> None:
         self._given = batches if isinstance(batches, Batches) else Batches(batches, None)
@@ -178,6 +193,8 @@ class StreamFeed:
         group: list[Any] = []
         came = done
         for batch in batches:
+            if self.look is not None:
+                self.look(batch, came + 1)
             if group and _form(batch) != _form(group[0]):
                 yield stacked(group)
                 group = []
@@ -237,7 +254,7 @@ def feed_of(
     if class_weight is not None and y is not None:
         own = class_weights(y, class_weight)
         sample_weight = own if sample_weight is None else np.asarray(sample_weight) * own
-    return ArrayFeed(x, y, sample_weight, 32 if batch_size is None else batch_size, key, shuffle)
+    return ArrayFeed(x, y, sample_weight, batch_size, key, shuffle, steps)
 
 
 def split(share: float, *trees: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -245,6 +262,8 @@ def split(share: float, *trees: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
     Raises ``ArgumentError`` for a share outside 0 < share < 1, or one that leaves nothing on a side.
     """
+    if trees and not isinstance(trees[0] if isinstance(trees[0], Batches) else source_of(trees[0]), Arrays):
+        raise ArgumentError(message("fit_split_stream", here(), came=type(trees[0]).__name__))
     whole = Arrays(trees)
     at = int(np.floor(whole.length * (1.0 - share))) if 0 < share < 1 else 0
     if not 0 < at < whole.length:

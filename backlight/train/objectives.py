@@ -29,6 +29,7 @@ class Objectives:
         self.loss, self.loss_weights = loss, loss_weights
         self.metrics, self.weighted_metrics = metrics, weighted_metrics
         self.names: list[str] = []
+        self._named = False  # by the model, not by numbers
         self.losses: list[Any] = []
         self.weights: list[float] = []
         self.total = Mean(name="loss")
@@ -43,10 +44,13 @@ class Objectives:
         """Make losses and metrics for labels and predictions like these; ``names`` are those of the outputs."""
         predictions = flatten(y_pred)[0]
         count = len(predictions)
-        self.names = list(names) if len(names) == count else [f"output_{k + 1}" for k in range(count)]
-        labels = self.labels(y, y_pred)
-        self.shapes = [(np.shape(one), np.shape(other)) for one, other in zip(labels, predictions, strict=True)]
+        if isinstance(y_pred, dict) and len(y_pred) == count:
+            names = list(y_pred)
+        self._named = len(names) == count
+        self.names = list(names) if self._named else [f"output_{k + 1}" for k in range(count)]
         self.losses = [_loss(each) for each in self._each("loss", self.loss, count)]
+        labels = self.labels(y, count)
+        self.shapes = [(np.shape(one), np.shape(other)) for one, other in zip(labels, predictions, strict=True)]
         weights = self._each("loss_weights", self.loss_weights, count)
         self.weights = [1.0 if each is None else float(each) for each in weights]
         trained = [name for name, loss in zip(self.names, self.losses, strict=True) if loss is not None]
@@ -96,16 +100,29 @@ class Objectives:
             raise ArgumentError(message("objective_count", here(), **facts))
         return list(given)
 
-    def labels(self, y: Any, y_pred: Any) -> list[Any]:
-        """The labels, one for each prediction."""
-        count = len(flatten(y_pred)[0])
-        if isinstance(y, dict) and self.names and set(self.names) <= set(y):
-            return [y[name] for name in self.names]
+    def labels(self, y: Any, count: int) -> list[Any]:
+        """The labels, one for each of ``count`` predictions; ``None`` for each where there are none.
+
+        Raises ``ArgumentError`` for labels by other names than the outputs', and for more or fewer of them.
+        """
+        if y is None:
+            return [None] * count
+        if isinstance(y, dict) and self._named and count > 1:
+            missing = [n for n, loss in zip(self.names, self.losses, strict=True) if loss is not None and n not in y]
+            if missing:
+                facts: dict[str, Any] = {"what": "y", "came": ", ".join(map(str, y)), "names": ", ".join(self.names)}
+                raise ArgumentError(message("objective_names", here(), **facts))
+            return [y.get(name) for name in self.names]
         found = flatten(y)[0]
         if len(found) != count:
             facts = {"what": "y", "came": len(found), "count": count, "names": ", ".join(self.names)}
             raise ArgumentError(message("objective_count", here(), **facts))
         return found
+
+    @property
+    def wants_labels(self) -> bool:
+        """Whether there is a loss or a metric."""
+        return any(each is not None for each in (self.loss, self.metrics, self.weighted_metrics))
 
     def metrics_of(self, number: int) -> list[Metric]:
         """The metrics of one output."""
@@ -125,7 +142,7 @@ class Objectives:
         parts = []
         predictions = flatten(y_pred)[0]
         given = zip(
-            self.losses, self.labels(y, y_pred), predictions, self._weights_of(sample_weight),
+            self.losses, self.labels(y, len(predictions)), predictions, self._weights_of(sample_weight),
             masks or [None] * len(predictions), strict=True,
         )  # fmt: skip
         for loss, labels, p, weights, mask in given:
@@ -144,8 +161,8 @@ class Objectives:
         """Take a batch into all metrics; what a mask leaves out does not count in means."""
         predictions = flatten(y_pred)[0]
         given = zip(
-            self.labels(y, y_pred), predictions, self._weights_of(sample_weight), masks or [None] * len(predictions),
-            self._of_output, self._weighted, strict=True,
+            self.labels(y, len(predictions)), predictions, self._weights_of(sample_weight),
+            masks or [None] * len(predictions), self._of_output, self._weighted, strict=True,
         )  # fmt: skip
         for labels, p, weights, mask, plain, weighted in given:
             for metric, own in [*((each, None) for each in plain), *((each, weights) for each in weighted)]:

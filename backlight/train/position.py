@@ -45,8 +45,13 @@ class Position:
         self.logs = {}
 
     def lists(self) -> tuple[dict[str, list[Any]], list[int]]:
-        """The history and the numbers of its epochs, to be gone on with."""
-        return {name: list(values) for name, values in self.history.items()}, list(self.epochs)
+        """The history and the numbers of its epochs, to be gone on with: an epoch that has not ended comes again."""
+        lists, epochs = {name: list(values) for name, values in self.history.items()}, list(self.epochs)
+        if epochs[-1:] == [self.epoch] and self.step:  # its validation was interrupted
+            epochs.pop()
+            for name in self.logs:
+                lists[name].pop()
+        return {name: values for name, values in lists.items() if values}, epochs
 
     def with_history(self, told: CallbackList | None, history: History | None) -> Position:
         """With what ``history`` holds now, and the epoch whose end the callbacks are being told of."""

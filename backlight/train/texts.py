@@ -64,6 +64,17 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{loss} 需要 logits（from_logits=True），但预测（形状 {predictions}）的每一行都在 0 与 1 之间且和为 1。"
         "若已经是概率，请去掉 from_logits。",
     ),
+    "activation_twice": (
+        "{loss}: the predictions (shape {predictions}) went through two activations, {makers}, and can no longer come near "
+        "0 and 1. Leave one of them out.",
+        "{loss}：预测（形状 {predictions}）经过了两次激活 {makers}，已无法接近 0 与 1。请去掉其中一个。",
+    ),
+    "data_of_batch": ("{what} of batch {number}", "第 {number} 批的 {what}"),
+    "data_of_validation": ("{what} of the validation data", "验证数据的 {what}"),
+    "fit_output": (
+        "output {name}, shape {shape}",
+        "输出 {name}，形状 {shape}",
+    ),
     "logits_as_probabilities": (
         "{loss} expects probabilities, but the predictions (shape {predictions}) reach from {low} to {high}.\n"
         'Write instead: {loss} with from_logits=True, or a last layer with activation="{activation}".',
@@ -104,9 +115,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "数据的 dtype 为 {came}。\n应为：实数、整数或布尔值。",
     ),
     "fit_class_weight": (
-        "class_weight={came} does not name every class: the labels hold {classes}.\n"
-        "Expected: a dictionary from every class number to its weight.",
-        "class_weight={came} 没有给出每个类别：标签中有 {classes}。\n应为：从每个类别编号到其权重的字典。",
+        "class_weight={came}.\nExpected: a dictionary from class numbers to weights, for a model with one output.",
+        "class_weight={came}。\n应为：从类别编号到权重的字典，且模型只有一个输出。",
+    ),
+    "class_weight_missing": (
+        "class_weight does not name the classes {missing}, which are among the labels: they weigh 1.",
+        "class_weight 没有给出标签中的类别 {missing}：它们的权重为 1。",
     ),
     "fit_batch": (
         "a batch has {came} parts.\nExpected: x, (x, y) or (x, y, sample_weight).",
@@ -131,6 +145,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "validation_split={came} of {examples} examples leaves a side empty.\n"
         "Expected: a share between 0 and 1 that leaves examples on both sides.",
         "从 {examples} 个样本中取 validation_split={came} 会使一边为空。\n应为：0 到 1 之间、两边都留有样本的比例。",
+    ),
+    "fit_split_stream": (
+        "validation_split needs arrays or frames, but {came} hands out its batches one by one.\n"
+        "Write instead: validation_data=..., other batches of the same kind.",
+        "validation_split 需要数组或数据框，而 {came} 逐个给出批次。\n改写为：validation_data=...，即同类的其他批次。",
     ),
     "fit_not_compiled": (
         "{method} needs to know how to train.\nWrite instead: model.compile(optimizer, loss, metrics) first.",

@@ -13,7 +13,7 @@ import numpy as np
 
 from backlight import random
 from backlight.array import Array
-from backlight.errors import ArgumentError, message
+from backlight.errors import ArgumentError, BacklightError, message
 from backlight.nn.layer import calling
 from backlight.nn.losses.common import here
 from backlight.nn.naming import next_seed
@@ -21,11 +21,11 @@ from backlight.optim import get as optimizer_of
 from backlight.tape import GradientTape
 from backlight.train.callbacks import CallbackList, History, batch_interval
 from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, split
-from backlight.train.metrics.base import Metric
+from backlight.train.metrics.base import Mean, Metric, Sum
 from backlight.train.objectives import Objectives
 from backlight.train.position import Position
 from backlight.train.stepping import Stepper
-from backlight.train.validation import check_data, validate
+from backlight.train.validation import check_finite, check_label_range, check_not_empty, validate
 from backlight.tree import flatten, tree_map, unflatten
 from backlight.variable import Bindings, now
 
@@ -90,8 +90,18 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The metrics, the mean of the loss first."""
-        return [] if self._objectives is None or not self._objectives.built else self._objectives.all
+        """The metrics, the mean of the loss first; those that are attributes of the model are among them."""
+        compiled = [] if self._objectives is None or not self._objectives.built else self._objectives.all
+        return [*compiled, *self._own_metrics]
+
+    @property
+    def _own_metrics(self) -> list[Metric]:
+        return [each for each in vars(self).values() if isinstance(each, Metric)]
+
+    def _all_metrics(self) -> list[Metric]:
+        """The metrics, and those that are none of them where somebody's ``metrics`` names others."""
+        found = {id(each): each for each in (*Trainer.metrics.fget(self), *self.metrics)}  # type: ignore[attr-defined]
+        return list(found.values())
 
     @property
     def metrics_names(self) -> list[str]:
@@ -100,12 +110,13 @@ class Trainer:
 
     def reset_metrics(self) -> None:
         """Forget what the metrics have seen."""
-        for metric in self.metrics:
+        for metric in self._all_metrics():
             metric.reset_state()
 
     def get_metrics_result(self) -> dict[str, Any]:
         """The loss and the metrics so far, by name."""
-        return self._compiled("get_metrics_result").results()
+        own = {metric.name: metric.result() for metric in self._own_metrics if metric.variables}
+        return self._compiled("get_metrics_result").results() | own
 
     # -- Steps -----------------------------------------------------------------------------------------------------
 
@@ -275,7 +286,11 @@ class Trainer:
                     past += position.step
                     place = feed.place()
                     if valid is not None and _due(validation_freq, epoch):
-                        logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
+                        try:
+                            logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
+                        except KeyboardInterrupt:
+                            self.history.on_epoch_end(epoch, logs)  # it has been trained
+                            raise
                     position.end(place)
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
@@ -304,8 +319,7 @@ class Trainer:
         """
         objectives = self._compiled("evaluate")
         feed = feed_of(x, y, sample_weight, batch_size, steps=steps)
-        if not objectives.built:
-            self._get_ready(feed, objectives)
+        self._get_ready(feed, objectives, check=not objectives.built)
         told = CallbackList(
             callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
@@ -332,14 +346,23 @@ class Trainer:
             self._remembered(), True,
         )  # fmt: skip
         found: list[Any] = []
+        every, done = batch_interval(told, "predict"), 0
+
+        def left(step: int) -> int:
+            return min(every - step % every if every else stepper.most, stepper.most)
+
         with told:
             told.on_predict_begin()
-            done = 0
-            for rows in feed.pieces(0, lambda _: stepper.most):
+            for rows in feed.pieces(0, left):
+                if every and done % every == 0:
+                    told.on_predict_batch_begin(done)
                 outputs = stepper.run(rows, feed.data)
                 found.append(tree_map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), outputs))
                 done += stepper.finished
-                told.on_progress(done - 1)
+                if every and done % every == 0:
+                    told.on_predict_batch_end(done - 1, {"outputs": tree_map(lambda leaf: leaf[-1], outputs)})
+                else:
+                    told.on_progress(done - 1)
             stepper.follow()
             told.on_predict_end()
         leaves = [flatten(each)[0] for each in found]
@@ -384,16 +407,45 @@ class Trainer:
 
     def _get_ready(self, feed: Feed, objectives: Objectives, check: bool = True) -> None:
         """Build model, metrics and optimiser, and look at everything that would go wrong later."""
+        self._look_at(feed)
         if check or not objectives.built:
             x, y, w = _three(self._few(feed, TRIED))
-            for leaf in flatten(feed.tree)[0] if isinstance(feed, ArrayFeed) else ():
-                if not isinstance(leaf, np.memmap):  # a whole file would be read for it
-                    check_data(leaf)
             y_pred = self._build_on((x, y, w))
             if not objectives.built:
                 objectives.build(y, y_pred, self._output_names())
-            self._fits(feed, objectives, y, y_pred, w)
+            self._fits(feed, objectives, y, y_pred)
+        elif isinstance(feed, ArrayFeed):
+            self._look(feed.tree)
+        for metric in self._all_metrics():
+            if not metric.variables and isinstance(metric, Mean | Sum):  # before a native loop is recorded
+                metric.build()
         self.optimizer.build(self.trainable_variables)  # type: ignore[attr-defined]
+
+    def _look_at(self, feed: Feed, where: str | None = None) -> None:
+        """See that the numbers of a set are finite, or of each batch as it comes; ``where`` is a text's name."""
+        if isinstance(feed, StreamFeed):
+            feed.look = self._look
+            return
+        for what, tree in zip(("x", "y", "sample_weight"), _three(feed.tree), strict=True):
+            for leaf in flatten(tree)[0]:
+                if not isinstance(leaf, np.memmap):  # a whole file would be read for it
+                    named = what if where is None else message(where, what=what)
+                    check_not_empty(named, leaf)
+                    check_finite(named, leaf, what)
+
+    def _look(self, batch: Any, number: int = 0) -> None:
+        """See that the numbers of a batch are finite, and its labels such as the losses expect."""
+        objectives = self._compiled("fit")
+        x, y, w = _three(batch)
+        for what, tree in (("x", x), ("y", y), ("sample_weight", w)) if number else ():
+            for leaf in flatten(tree)[0]:
+                check_finite(message("data_of_batch", what=what, number=number), leaf, what)
+        if not objectives.built or y is None:
+            return
+        labels = objectives.labels(y, len(objectives.losses))
+        for loss, one, (_, shape) in zip(objectives.losses, labels, objectives.shapes, strict=False):
+            if loss is not None and one is not None:
+                check_label_range(loss, one, shape)
 
     @property
     def position(self) -> Position:
@@ -406,12 +458,28 @@ class Trainer:
         self._position, self.history = position, History()
         self.history.history, self.history.epoch = position.lists()
 
-    def _fits(self, feed: Feed, objectives: Objectives, y: Any, y_pred: Any, w: Any) -> None:
+    def _fits(self, feed: Feed, objectives: Objectives, y: Any, y_pred: Any) -> None:
+        """See that labels, predictions, losses and metrics fit each other, but for steps that the user wrote."""
+        if y is None and not objectives.wants_labels:
+            return
+        if y is None:
+            kind = type(self)
+            if kind.train_step is not Trainer.train_step or kind.compute_loss is not Trainer.compute_loss:
+                return
+            facts = {"what": "y", "came": 0, "count": len(objectives.names), "names": ", ".join(objectives.names)}
+            raise ArgumentError(message("objective_count", here(), **facts))
         whole = _three(feed.tree)[1] if isinstance(feed, ArrayFeed) else y
-        labels, shown = objectives.labels(whole, y_pred), objectives.labels(y, y_pred)
+        count = len(objectives.losses)
+        labels, shown = objectives.labels(whole, count), objectives.labels(y, count)
         for k, p in enumerate(flatten(y_pred)[0]):
             if objectives.losses[k] is not None:
-                validate(objectives.losses[k], objectives.metrics_of(k), labels[k], labels[k], p, None, len(shown[k]))
+                try:
+                    validate(
+                        objectives.losses[k], objectives.metrics_of(k), labels[k], labels[k], p, None, len(shown[k])
+                    )
+                except BacklightError as error:
+                    error.add_note(message("fit_output", name=objectives.names[k], shape=np.shape(p)))
+                    raise
 
     def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
         if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
@@ -420,8 +488,9 @@ class Trainer:
         else:
             feed = feed_of(data, None, None, batch_size, steps=steps)
         objectives = self._compiled("fit")
+        self._look_at(feed, "data_of_validation")
         x, y, w = _three(self._few(feed, TRIED))
-        self._fits(feed, objectives, y, self._build_on((x, y, w)), w)
+        self._fits(feed, objectives, y, self._build_on((x, y, w)))
         return feed
 
     def _output_names(self) -> Sequence[str]:
@@ -461,7 +530,7 @@ class Trainer:
         return [variable for variable in self.variables if not variable.trainable]  # type: ignore[attr-defined]
 
     def _metric_variables(self) -> list[Any]:
-        return [variable for metric in self.metrics for variable in metric.variables]
+        return [variable for metric in self._all_metrics() for variable in metric.variables]
 
     def _epoch(
         self, what: str, steps: tuple[Stepper, bool], feed: Feed, told: CallbackList, position: Position, past: int = 0
@@ -475,25 +544,27 @@ class Trainer:
             """How many steps there are until somebody wants to be told."""
             return every - (past + step) % every if every else stepper.most
 
-        for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
-            position.logs = {}
-            if every and left(position.step) == every:
-                begin(position.step)
-            try:
-                found = stepper.run(rows, feed.data)
-            finally:
-                position.step += stepper.finished
-            if custom:
-                position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-            if every and left(position.step) == every:
-                stepper.follow()
-                end(position.step - 1, position.logs if custom else self._results())
-                if self.stop_training and what == "train":
-                    break
-            elif told.watches and position.step != feed.steps:
-                stepper.follow(self._metric_variables())
-                told.on_progress(position.step - 1, position.logs if custom else self._results())
-        stepper.follow()
+        try:
+            for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+                position.logs = {}
+                if every and left(position.step) == every:
+                    begin(position.step)
+                try:
+                    found = stepper.run(rows, feed.data)
+                finally:
+                    position.step += stepper.finished
+                if custom:
+                    position.logs = {name: _plain(column[-1]) for name, column in found.items()}
+                if every and left(position.step) == every:
+                    stepper.follow()
+                    end(position.step - 1, position.logs if custom else self._results())
+                    if self.stop_training and what == "train":
+                        break
+                elif told.watches and position.step != feed.steps:
+                    stepper.follow(self._metric_variables())
+                    told.on_progress(position.step - 1, position.logs if custom else self._results())
+        finally:
+            stepper.follow()  # what was trained counts, whatever happened to the rest of the data
         if not position.logs:  # they are there where training was interrupted in the validation that follows
             position.logs = self._results()
         return dict(position.logs)

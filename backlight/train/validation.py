@@ -26,6 +26,7 @@ __all__ = [
     "TrainingWarning",
     "check_data",
     "check_finite",
+    "check_label_range",
     "check_lengths",
     "check_loss",
     "check_metric",
@@ -51,8 +52,10 @@ def check_not_empty(what: str, x: Any) -> None:
         raise DataError(message("data_empty", here(), what=what, shape=tuple(np.shape(x))))
 
 
-def check_finite(what: str, x: Any) -> None:
+def check_finite(what: str, x: Any, name: str | None = None) -> None:
     """Raise ``DataError`` for NaN and infinity, naming how many there are and where the first is.
+
+    ``name`` is what the user's code calls it, if that is not ``what``.
 
     >>> check_finite("x", np.zeros((3, 2)))
     """
@@ -65,7 +68,7 @@ def check_finite(what: str, x: Any) -> None:
     bad = ~np.isfinite(x)
     if bad.any():
         place = tuple(int(k) for k in np.argwhere(bad)[0])
-        facts = {"what": what, "name": what, "shape": x.shape, "count": int(bad.sum()), "place": place}
+        facts = {"what": what, "name": name or what, "shape": x.shape, "count": int(bad.sum()), "place": place}
         raise DataError(message("data_not_finite", here(), **facts))
 
 
@@ -140,23 +143,39 @@ def check_loss(loss: Any, y_true: Any, y_pred: Any) -> None:
     labels, p = _plain(y_true), _plain(y_pred)
     if function in _SPARSE:
         _check_sparse(function, options, labels, p)
-    elif function in (*_BINARY, *_ONE_HOT):
-        function(labels, p, **options)  # shapes
-        _check_probable_labels(name, labels, function in _ONE_HOT)
     elif getattr(function, "__module__", "").startswith(losses.__name__):
         function(labels, p, **options)
-    if labels.ndim == p.ndim - 1 == 1 and p.shape[-1] == 1 and function not in _SPARSE:
+    check_label_range(loss, labels, p.shape)
+    if {labels.ndim, p.ndim} == {1, 2} and (labels.shape[1:] or p.shape[1:]) == (1,) and function not in _SPARSE:
         warn(message("column_against_row", labels=labels.shape, predictions=p.shape), TrainingWarning)
     if function in (*_BINARY, *_ONE_HOT, *_SPARSE):
         _check_range(name, function, options, y_pred, p)
 
 
 def _check_sparse(function: Any, options: dict[str, Any], labels: Any, p: Any) -> None:
-    ignored, axis = options.get("ignore_class"), options.get("axis", -1)
-    squeezed = labels.reshape(labels.shape[:-1]) if labels.ndim == p.ndim and labels.shape[-1] == 1 else labels
+    squeezed = _class_numbers(labels, p.ndim)
     one_hot = labels.shape == p.shape and labels.shape[-1:] != (1,)
     function(labels if one_hot else np.zeros(squeezed.shape, np.int64), p, **options)  # shapes
-    check_labels(squeezed, p.shape[axis], tuple(p.shape), ignored)
+
+
+def _class_numbers(labels: Any, axes: int) -> Any:
+    return labels.reshape(labels.shape[:-1]) if labels.ndim == axes and labels.shape[-1] == 1 else labels
+
+
+def check_label_range(loss: Any, y_true: Any, predictions: tuple[int, ...]) -> None:
+    """Whether labels are classes that predictions of this shape have, or probabilities, where the loss wants them.
+
+    Raises ``ArgumentError``.
+
+    >>> check_label_range("sparse_categorical_crossentropy", np.array([0, 2]), (2, 3))
+    """
+    function, options = loss_function(loss)
+    labels = _plain(y_true)
+    if function in _SPARSE:
+        classes = predictions[options.get("axis", -1)]
+        check_labels(_class_numbers(labels, len(predictions)), classes, predictions, options.get("ignore_class"))
+    elif function in (*_BINARY, *_ONE_HOT) and labels.size:
+        _check_probable_labels(function.__name__, labels, function in _ONE_HOT)
 
 
 def _check_probable_labels(name: str, labels: Any, one_hot: bool) -> None:
@@ -181,10 +200,20 @@ def _check_range(name: str, function: Any, options: dict[str, Any], y_pred: Any,
             raise ArgumentError(message("probabilities_as_logits", here(), loss=name, maker=origin.kind))
         if many and low >= 0 and high <= 1 and np.all(np.abs(p.sum(axis=axis) - 1.0) < 1e-3):
             warn(message("maybe_probabilities", loss=name, predictions=p.shape), TrainingWarning)
+    elif _twice(y_pred):
+        warn(message("activation_twice", loss=name, predictions=p.shape, makers=_twice(y_pred)), TrainingWarning)
     elif low < 0 or high > 1 + 1e-3:
         activation = "softmax" if many else "sigmoid"
         facts = {"loss": name, "predictions": p.shape, "low": f"{low:g}", "high": f"{high:g}"}
         raise ArgumentError(message("logits_as_probabilities", here(), activation=activation, **facts))
+
+
+def _twice(y_pred: Any) -> str:
+    """The two activations where predictions are probabilities of probabilities."""
+    outer = origin_of(y_pred)
+    inner = None if outer is None else origin_of(outer.logits)
+    makers = [each.kind for each in (inner, outer) if each is not None and each.kind != "exp"]
+    return " → ".join(makers) if len(makers) == 2 else ""
 
 
 # -- Metrics -----------------------------------------------------------------------------------------------------------
@@ -258,8 +287,7 @@ def validate(
 ) -> None:
     """Every check in turn, on a whole set ``x, y`` and on the predictions ``y_pred`` for its first ``first`` examples.
 
-    Class numbers are looked up in the whole set, the rest in the examples predicted (all of ``y_pred`` without
-    ``first``).
+    Labels are looked at in the whole set, the rest in the examples predicted (all of ``y_pred`` without ``first``).
 
     >>> validate("mse", ["mae"], np.zeros((4, 3)), np.zeros((4, 1)), np.zeros((2, 1)))
 
@@ -270,8 +298,6 @@ def validate(
     labels = _plain(y)
     seen = labels[: len(p) if first is None else first]
     check_loss(loss, seen, y_pred)
-    function, options = loss_function(loss)
-    if function in _SPARSE:
-        check_labels(labels, p.shape[options.get("axis", -1)], tuple(p.shape), options.get("ignore_class"))
+    check_label_range(loss, labels, tuple(p.shape))
     for metric in metrics or ():
         check_metric(metric, loss, seen, p)
