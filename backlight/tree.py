@@ -131,7 +131,7 @@ def leaves_of(tree: Any, structure: Structure | None) -> list[Any] | None:
 
     Quicker than ``flatten``, and less thorough: what stands where a leaf did counts as a leaf.
 
-    >>> leaves_of({"w": 1.0, "b": [2.0]}, flatten({"w": 0.0, "b": [0.0]})[1])
+    >>> leaves_of({"w": 1.0, "b": [2.0, None]}, flatten({"w": 0.0, "b": [0.0, None]})[1])
     [1.0, 2.0]
     """
     leaves: list[Any] = []
@@ -151,7 +151,7 @@ def _collected(tree: Any, structure: Structure, leaves: list[Any]) -> bool:
     for part, member in zip(tree, members, strict=True):
         if member is LEAF:
             leaves.append(part)
-        elif not _collected(part, member, leaves):
+        elif not (part is None if member is NONE else _collected(part, member, leaves)):
             return False
     return True
 

@@ -204,6 +204,10 @@ class Variable(Array):
             super().assign(value)
         return self
 
+    def hold(self, value: np.ndarray[Any, Any]) -> None:
+        """``assign`` for a plain array of this shape and dtype while nothing is recorded: quickly, for many of them."""
+        self.write(Array(input_node(value.copy(), self.path)))
+
     def assign_add(self, value: Any) -> Any:
         """``assign(self + value)``."""
         return self.assign(Array(self.node) + value)

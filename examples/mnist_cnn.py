@@ -1,7 +1,7 @@
 """A convolutional network for handwritten digits: 32 and 64 kernels of 3 × 3, each with pooling, then a dense layer.
 
 Every picture is shifted and turned a little, anew in each epoch, which is as good as having more of them. The learning
-rate falls to 0 along half a cosine. Expected: 99.4 % of the held-out digits.
+rate falls to 0 along half a cosine. Expected: 99.4 % of the held-out digits, after 4 min of processor time.
 
     python examples/mnist_cnn.py
 """

@@ -2,7 +2,8 @@
 
 4 blocks of 4 heads, 128 numbers wide, see 64 letters back. 2,000 steps of 12 passages each, AdamW with a learning rate
 that climbs for 100 steps and falls along half a cosine, weight decay on matrices alone, gradients clipped to norm 1.
-Expected: a validation loss of 1.8x (nanoGPT: 1.88).
+Expected: a loss of 1.87 on the last tenth of the text, which it has not seen (nanoGPT: 1.88), after 3 to 4 min of
+processor time, and a text that looks like a play.
 
     python examples/shakespeare_gpt.py
 """

@@ -121,10 +121,10 @@ def test_bombs(kind, data, tmp_path):
     path.write_bytes(gzip.compress(data, 1))
     if kind in ("character", "word", "byte_pair") and data[:1] != b"\0":
         return  # below the bound of these files, so it is held once in memory
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(DataError):
         SEEDS[kind][1](path)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @given(st.binary(max_size=200))

@@ -109,18 +109,18 @@ def test_a_file_gives_the_same_tokenizer(tmp_path, kind):
 
 def test_long_words_take_no_quadratic_time():
     tokenizer = BytePairTokenizer.train("ab" * 50_000, 270)
-    start = time.perf_counter()
+    start = time.process_time()
     assert tokenizer.decode(tokenizer.encode("ab" * 50_000)) == "ab" * 50_000
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_words_that_no_language_has_are_cut():
     letters = np.random.default_rng(0).choice(list("abcdef"), 30_000)
     text = "".join(letters)
-    start = time.perf_counter()
+    start = time.process_time()
     tokenizer = BytePairTokenizer.train(text, 1256)
     assert tokenizer.decode(tokenizer.encode(text[::-1])) == text[::-1]
-    assert time.perf_counter() - start < 8  # as one word of that length it took two minutes
+    assert time.process_time() - start < 8  # as one word of that length it took two minutes
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -449,6 +449,31 @@ def test_training_that_was_interrupted_goes_on_exactly(source: str, kind: type, 
     assert trained(source, kind, native, 2, 1, 4) == (weights, history, epochs)
 
 
+@pytest.mark.parametrize("kind", [Sequential, Squared])
+def test_a_validation_that_was_interrupted_is_done_again(kind: type) -> None:
+    def ended(*moments: str) -> Any:
+        naming.set_random_seed(6)
+        model = kind([Dense(1, input_shape=(6,))])
+        model.compile(SGD(0.1), "mse", metrics=["mae"])
+        history: Any = None
+        for moment in (*moments, ""):
+            waiting = [moment]
+
+            def stop(*_: Any, waiting: Any = waiting, **__: Any) -> None:
+                if waiting.pop() == "":
+                    waiting.append("")
+                else:
+                    raise KeyboardInterrupt
+
+            told = LambdaCallback(**({moment: stop} if moment else {}))
+            history = model.fit(
+                X, Y, batch_size=16, epochs=3, validation_data=(X[:9], Y[:9]), callbacks=[told], verbose=0, resume=True
+            )
+        return [w.tobytes() for w in model.get_weights()], history.history, history.epoch
+
+    assert ended("on_test_begin", "on_test_batch_end", "on_test_end", "on_epoch_begin") == ended()
+
+
 def test_an_epoch_in_pieces_has_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for shown in (0.2, 0.0):  # seconds after which there is something to see
@@ -509,7 +534,7 @@ BAD: list[tuple[str, Any, type[BacklightError], str]] = [
     ("lengths", lambda: fitted(X, Y[:40]), ShapeError, "40"),
     ("labels out of range", lambda: fitted(X, CLASSES + 9, "sparse_categorical_crossentropy", 4, "softmax"),
      ArgumentError, "12"),
-    ("rank", lambda: fitted(X, np.zeros((50, 2, 2)), "categorical_crossentropy", 2, "softmax"), ShapeError, "(32, 2)"),
+    ("rank", lambda: fitted(X, np.zeros((50, 2, 2)), "categorical_crossentropy", 2, "softmax"), ShapeError, ", 2, 2)"),
     ("softmax twice", lambda: fitted(X, CLASSES, _from_logits(), 4, "softmax"), ArgumentError, "softmax"),
     ("logits where probabilities are expected", lambda: fitted(X * 9, Y, "binary_crossentropy"), ArgumentError,
      "sigmoid"),

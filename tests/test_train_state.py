@@ -557,6 +557,10 @@ def twice() -> Any:
     return Sequential([Input((4,)), Sequential([dense], name="a"), Sequential([dense], name="b")])
 
 
+def homonyms() -> Any:
+    return Sequential([Input((4,)), type("Scaled", (Scaled,), {})(), Scaled()])
+
+
 def scheduled() -> Any:
     return trained(optimizer=optim.SGD(lambda: 0.1), loss="mse", jit_compile=False)
 
@@ -574,6 +578,7 @@ UNSAVABLE = {
         ("<lambda>", "save_weights"),
     ),
     "schedule": (scheduled, ("training.optimizer.config.learning_rate", "save_weights")),
+    "homonyms": (homonyms, ("Scaled", "save_weights")),
     "stranger": (stranger, ("SGD", "kernel", "compile")),
 }
 

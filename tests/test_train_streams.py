@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from backlight.errors import DataError, TrainingWarning
 from backlight.nn import naming
 from backlight.nn.layers import Dense
 from backlight.optim import SGD
+from backlight.train.callbacks import Callback, LambdaCallback
 from backlight.train.model import Sequential
 
 RNG = np.random.default_rng(0)
@@ -54,7 +56,7 @@ def test_data_that_end_too_early_are_told(lang: str, monkeypatch: pytest.MonkeyP
     text = said(
         lambda: trained.fit(batches(5), steps_per_epoch=5, epochs=2, verbose=0), DataError, lang, monkeypatch
     )  # fmt: skip
-    names_all(text, ("0", "5", "repeat=None"), lang)
+    names_all(text, ("0", "5", "repeat=None", "test_train_streams.py"), lang)
     assert len(trained.history.history["loss"]) == 1
 
 
@@ -68,3 +70,34 @@ def test_a_variable_may_lie_in_memory_column_by_column() -> None:
         each.compile(SGD(0.1), "mse")
         each.fit(X.reshape(60, 3), Y.reshape(60, 1), shuffle=False, verbose=0)
     np.testing.assert_array_equal(one.get_weights()[0], other.get_weights()[0])
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_the_next_batches_are_made_while_these_are_used(native: bool) -> None:
+    """The callback is called where a step has ended, and waits there for the batch after the next one."""
+    made = [threading.Event() for _ in range(8)]
+
+    def slowly() -> Iterator[Any]:
+        for k, batch in enumerate(batches(8)):
+            made[k].set()
+            yield batch
+
+    class Waits(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            assert made[min(batch + 1, 7)].wait(20.0), "nobody makes the next batch"
+
+    trained = model()
+    trained.compile(SGD(0.1), "mse", jit_compile=native)
+    trained.fit(slowly(), callbacks=[Waits()], verbose=0)
+
+
+def test_what_the_loader_raises_comes_out_after_the_batches_before_it() -> None:
+    def broken() -> Iterator[Any]:
+        yield from batches(3)
+        raise OSError("the disk is gone")
+
+    seen: list[int] = []
+    told = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    with pytest.raises(OSError, match="the disk is gone"):
+        model().fit(broken(), callbacks=[told], verbose=0)
+    assert seen == [0, 1, 2]

@@ -258,8 +258,10 @@ class _Seen(NamedTuple):
 
     structure: Structure | None
     kinds: list[type]
-    forms: list[Any]
+    forms: list[Any]  # of state and data, which stay where they are
     places: list[int]
+    rows: list[Any]  # of the batches, new ones of which come with every call
+    spans: Sequence[Span]  # of the state
 
 
 class _Plan:
@@ -277,7 +279,7 @@ class _Plan:
         self._captured = captured  # variables that are read and belong to no state: they hold something new every time
         self.leaves = form.leaves
         self.spare: list[list[Any]] = []  # copies of states, to be written over
-        self._seen = _Seen(None, [], [], [])
+        self._seen = _Seen(None, [], [], [], [], [])
 
     def copies(self, leaves: Sequence[Any]) -> list[Any]:
         """The state as it is now, in memory of an earlier call: to get fresh memory takes longer than to copy."""
@@ -290,19 +292,26 @@ class _Plan:
         return kept
 
     def as_before(self, arguments: Any) -> tuple[list[Any], list[int]]:
-        """State and data with their places, if they are where those of the last call were, and look as they did then;
-        else nothing."""
+        """State, batches and data with their places, if state and data are where those of the last call were, and all
+        look as they did then; else nothing."""
         seen = self._seen  # another thread may put something else there
         given = leaves_of(arguments, seen.structure)
+        if given is None or [*map(type, given)] != seen.kinds:
+            return [], []
+        first, stop = self.leaves, self.leaves + len(seen.rows)
+        batches, others = given[first:stop], [*given[:first], *given[stop:]]
         if (
-            given is None
-            or [*map(type, given)] != seen.kinds
-            or _forms(given) != seen.forms
-            or [address(each) for each in given] != seen.places
-            or not all(leaf.flags.writeable for leaf in given[: self.leaves])
+            _forms(others) != seen.forms
+            or [address(each) for each in others] != seen.places
+            or not all(leaf.flags.writeable for leaf in given[:first])
+            or [_row_form(each) for each in batches] != seen.rows
+            or not all(map(_is_plain, batches))
+            or len({len(each) for each in batches}) > 1
+            or len(batches[0]) > self.capacity
+            or any(_meets(each, seen.spans) for each in batches)
         ):
             return [], []
-        return given, seen.places.copy()
+        return given, [*seen.places[:first], *map(address, batches), *seen.places[first:]]
 
     def prepared(self, everything: Sequence[Any], structure: Structure) -> tuple[list[Any], list[int]]:
         """State and data, those copied that the loop cannot read as they are, with their places.
@@ -319,7 +328,12 @@ class _Plan:
         if len(given) == len(everything) == len(inputs) and all(
             ours is theirs for ours, theirs in zip(inputs, given, strict=True)
         ):
-            self._seen = _Seen(structure.members[0], [*map(type, inputs)], _forms(inputs), places.copy())
+            arguments = structure.members[0]
+            first, stop = self.leaves, self.leaves + arguments.members[1].leaves
+            forms = _forms([*inputs[:first], *inputs[stop:]])
+            rows = [_row_form(each) for each in inputs[first:stop]]
+            still = [*places[:first], *places[stop:]]
+            self._seen = _Seen(arguments, [*map(type, inputs)], forms, still, rows, spans)
         return inputs, places
 
     def count(self, inputs: Sequence[Any]) -> int:
@@ -351,8 +365,22 @@ def _forms(arrays: Sequence[Any]) -> list[Any]:
 def _apart(value: Any, dtype: Any, spans: Sequence[Span]) -> Any:
     """The value as it is before the epoch, as the loop reads it, in memory that the epoch does not write to."""
     array = np.require(value, dtype, ["C", "A"])
+    return array.copy() if _meets(array, spans) else array
+
+
+def _meets(array: Any, spans: Sequence[Span]) -> bool:
+    """Whether an array shares memory with what stands in these spans."""
     start = address(array)
     place = bisect_right(spans, (start, 0, 0))
     before = place > 0 and spans[place - 1][1] > start
-    behind = place < len(spans) and spans[place][0] < start + array.nbytes
-    return array.copy() if before or behind else array
+    return before or (place < len(spans) and spans[place][0] < start + array.nbytes)
+
+
+def _row_form(array: Any) -> Any:
+    return array.shape[1:], array.dtype
+
+
+def _is_plain(array: Any) -> bool:
+    """Whether the loop reads the array as it is."""
+    flags = array.flags
+    return bool(flags.c_contiguous and flags.aligned)

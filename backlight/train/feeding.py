@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backlight.data.ahead import ahead
 from backlight.data.batches import Batches, order_of_epoch
 from backlight.data.sources import Arrays, source_of, stacked
 from backlight.errors import ArgumentError, DataError, TrainingWarning, message
@@ -20,6 +21,7 @@ __all__ = ["ArrayFeed", "StreamFeed", "class_weights", "feed_of", "split"]
 
 MOST_BYTES = 1 << 24  # of batches that are put together for one native call
 MOST_BATCHES = 64
+Most = Callable[[int], int]
 
 
 def _numbers(leaf: Any) -> Any:
@@ -85,8 +87,8 @@ class ArrayFeed:
         count = min(count, self.batch_size)
         return tree_map(lambda leaf: np.array(leaf[:count]), self.tree)
 
-    def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
-        """The batches of an epoch after ``done``: rows of numbers, at most ``most()`` together."""
+    def pieces(self, epoch: int, most: Most, done: int = 0) -> Iterator[Any]:
+        """The batches of an epoch after ``done``: rows of numbers, at most ``most(at)`` together after ``at``."""
         n, size = self.examples, self.batch_size
         passes, part = divmod(epoch, self._epochs)
         order = order_of_epoch(self.key, passes, n) if self.shuffle else np.arange(n)
@@ -95,7 +97,7 @@ class ArrayFeed:
         rows = order[: whole * size].reshape(whole, size)
         at = done
         while at < whole:
-            count = min(most(), whole - at)
+            count = min(most(at), whole - at)
             yield rows[at : at + count]
             at += count
         if len(order) % size and at == whole:
@@ -159,14 +161,31 @@ class StreamFeed:
         self._iterator, self._ahead = None, []
 
     def _batches(self) -> Iterator[Any]:
-        ahead, self._ahead = self._ahead, []
-        return chain((each for each in ahead if each is not None), self._stream())  # a chain leaves the stream open
+        first, self._ahead = self._ahead, []
+        return chain((each for each in first if each is not None), self._stream())  # a chain leaves the stream open
 
-    def pieces(self, epoch: int, most: Callable[[], int], done: int = 0) -> Iterator[Any]:
-        """Batches stacked, at most ``most()`` together, after the first ``done``, which are read and left out.
+    def pieces(self, epoch: int, most: Most, done: int = 0) -> Iterator[Any]:
+        """Batches stacked, at most ``most(at)`` together, after the first ``done``, which are read and left out.
 
-        Warns (``TrainingWarning``) where fewer come than was asked for, and raises ``DataError`` where none comes.
+        While they are used, a thread gets the next ones ready. Warns (``TrainingWarning``) where fewer come than was
+        asked for, and raises ``DataError`` where none comes.
         """
+        came = done
+        groups = ahead(self._groups(most, done), 1)
+        try:
+            for group in groups:
+                came += len(flatten(group)[0][0])
+                yield group
+                del group  # so that its memory is free while the next one is waited for
+        finally:
+            groups.close()
+        if self._wanted and came < self._wanted:
+            text = message("fit_data_over", here(), came=came, wanted=self._wanted)
+            if not came:
+                raise DataError(text)
+            warn(text, TrainingWarning)
+
+    def _groups(self, most: Most, done: int) -> Iterator[Any]:
         batches: Iterator[Any] = (_triple(batch, self._class_weight) for batch in self._batches())
         if self._wanted:
             batches = islice(batches, self._wanted)
@@ -174,15 +193,15 @@ class StreamFeed:
         group: list[Any] = []
         came = done
         for batch in batches:
-            came += 1
             if self.look is not None:
-                self.look(batch, came)
+                self.look(batch, came + 1)
             if group and _form(batch) != _form(group[0]):
                 yield stacked(group)
                 group = []
             group.append(batch)
+            came += 1
             size = sum(leaf.nbytes for leaf in flatten(batch)[0])
-            limit = max(1, min(most(), MOST_BATCHES, MOST_BYTES // max(size, 1)))
+            limit = max(1, min(most(came - len(group)), MOST_BATCHES, MOST_BYTES // max(size, 1)))
             if len(group) >= limit:
                 yield stacked(group)
                 group = []
@@ -190,11 +209,6 @@ class StreamFeed:
             yield stacked(group)
         if not self._wanted:
             self._iterator = None  # the next epoch is a new pass
-        elif came < self._wanted:
-            text = message("fit_data_over", here(), came=came, wanted=self._wanted)
-            if not came:
-                raise DataError(text)
-            warn(text, TrainingWarning)
 
     @staticmethod
     def batch(row: Any, data: Sequence[Any]) -> Any:

@@ -141,10 +141,10 @@ class Model(Trainer, Layer):
     def save(self, filepath: Any, overwrite: bool = True, **_: Any) -> None:
         """Write the model to a file, whole: architecture, weights, optimiser, metrics, random keys, history.
 
-        ``backlight.load(path)`` makes the model again, and ``fit`` goes on where it was. The file is a safetensors file
-        whatever its name ends in, and takes the place of an older one, which is kept beside it (``name.previous``),
-        only once it is complete and on the disk. There is no code in it: classes of your own are named, and handed over
-        in ``custom_objects`` by whoever loads it.
+        ``backlight.load(path)`` makes the model again, and ``fit(…, resume=True)`` goes on where it was. The file is a
+        safetensors file whatever its name ends in, and takes the place of an older one, which is kept beside it
+        (``name.previous``), only once it is complete and on the disk. There is no code in it: classes of your own are
+        named, and handed over in ``custom_objects`` by whoever loads it.
 
         Raises ``StateError`` for a model that has no form as plain data (``save_weights`` saves its numbers), and where
         the file cannot be written.

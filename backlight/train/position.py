@@ -16,8 +16,7 @@ class Position:
 
     ``epoch`` counts as ``fit`` does, from 0. ``seen`` counts the epochs since ``compile``: the order of the examples
     depends on it and on ``key``. ``stream`` is where a stream of batches was when the epoch began, ``history`` the
-    lists of ``History``, ``epochs`` the numbers of the epochs in them, ``logs`` what a step that the user wrote said
-    last.
+    lists of ``History``, ``epochs`` the numbers of the epochs in them, ``logs`` what the last step of the epoch said.
 
     >>> Position([1, 2]).plain()
     {'key': [1, 2], 'epoch': 0, 'step': 0, 'seen': 0, 'stream': None, 'history': {}, 'epochs': [], 'logs': {}}
@@ -43,10 +42,16 @@ class Position:
     def end(self, stream: dict[str, Any] | None) -> None:
         """The epoch's steps are done; the next one begins with the stream at this place."""
         self.epoch, self.step, self.seen, self.stream = self.epoch + 1, 0, self.seen + 1, stream
+        self.logs = {}
 
     def lists(self) -> tuple[dict[str, list[Any]], list[int]]:
-        """The history and the numbers of its epochs, to be gone on with."""
-        return {name: list(values) for name, values in self.history.items()}, list(self.epochs)
+        """The history and the numbers of its epochs, to be gone on with: an epoch that has not ended comes again."""
+        lists, epochs = {name: list(values) for name, values in self.history.items()}, list(self.epochs)
+        if epochs[-1:] == [self.epoch] and self.step:  # its validation was interrupted
+            epochs.pop()
+            for name in self.logs:
+                lists[name].pop()
+        return {name: values for name, values in lists.items() if values}, epochs
 
     def with_history(self, told: CallbackList | None, history: History | None) -> Position:
         """With what ``history`` holds now, and the epoch whose end the callbacks are being told of."""

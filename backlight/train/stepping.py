@@ -120,7 +120,7 @@ class Stepper:
         wanted = None if some is None else {id(variable) for variable in some}
         for k, (variable, behind) in enumerate(zip(self._variables, self._behind, strict=True)):
             if behind and (wanted is None or id(variable) in wanted):
-                variable.assign(self._arrays[k])
+                variable.hold(self._arrays[k])
                 self._nodes[k], self._behind[k] = variable.node, False
 
     def _plainly(self, batches: Any, data: Sequence[Any]) -> Any:

@@ -31,7 +31,7 @@ from backlight.variable import Bindings, now
 
 __all__ = ["Trainer"]
 
-TRIED = 32  # examples that go through the model before the first step, to see whether everything fits
+TRIED = 8  # examples that go through the model before the first step, to see whether everything fits
 WHOLE = 1 << 62  # as many as a batch has
 Feed = ArrayFeed | StreamFeed
 
@@ -274,22 +274,24 @@ class Trainer:
             told.on_train_begin()
             self.history.history, self.history.epoch = position.lists()
             logs: dict[str, Any] = {}
-            past = 0
+            train, past = self._steps_of("train", feed), 0
+            test = train if valid is None else self._steps_of("test", valid)
             try:
                 for epoch in range(initial_epoch, epochs):
                     told.on_epoch_begin(epoch)
                     if not position.step:
                         position.begin(epoch, feed.place())
                         self.reset_metrics()
-                    logs = self._epoch("train", feed, told, position, past)
+                    logs = self._epoch("train", train, feed, told, position, past)
                     past += position.step
-                    position.end(feed.place())
+                    place = feed.place()
                     if valid is not None and _due(validation_freq, epoch):
                         try:
-                            logs |= {f"val_{name}": value for name, value in self._evaluated(valid, told).items()}
+                            logs |= {f"val_{name}": value for name, value in self._evaluated(test, valid, told).items()}
                         except KeyboardInterrupt:
-                            told.on_epoch_end(epoch, logs)  # it has been trained
+                            self.history.on_epoch_end(epoch, logs)  # it has been trained
                             raise
+                    position.end(place)
                     told.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
@@ -322,7 +324,7 @@ class Trainer:
             callbacks, add_progbar=verbose not in (0, False), model=self, verbose=verbose, epochs=1, steps=feed.steps
         )
         with told:
-            logs = self._evaluated(feed, told)
+            logs = self._evaluated(self._steps_of("test", feed), feed, told)
         return _answer(logs, return_dict)
 
     def predict(
@@ -346,8 +348,8 @@ class Trainer:
         found: list[Any] = []
         every, done = batch_interval(told, "predict"), 0
 
-        def left() -> int:
-            return every - done % every if every else stepper.most
+        def left(step: int) -> int:
+            return min(every - step % every if every else stepper.most, stepper.most)
 
         with told:
             told.on_predict_begin()
@@ -386,7 +388,7 @@ class Trainer:
         feed = feed_of(x, y, w, len(flatten(x)[0][0]), class_weight=class_weight)
         self._get_ready(feed, objectives, check=not objectives.built)
         self.reset_metrics()
-        logs = self._epoch(what, feed, CallbackList(), Position([]))
+        logs = self._epoch(what, self._steps_of(what, feed), feed, CallbackList(), Position([]))
         return _answer(logs, return_dict)
 
     # -- Inside the loops ------------------------------------------------------------------------------------------
@@ -530,19 +532,22 @@ class Trainer:
     def _metric_variables(self) -> list[Any]:
         return [variable for metric in self._all_metrics() for variable in metric.variables]
 
-    def _epoch(self, what: str, feed: Feed, told: CallbackList, position: Position, past: int = 0) -> dict[str, Any]:
+    def _epoch(
+        self, what: str, steps: tuple[Stepper, bool], feed: Feed, told: CallbackList, position: Position, past: int = 0
+    ) -> dict[str, Any]:
         """The batches of an epoch from ``position`` on: the logs in the end. There were ``past`` steps before it."""
-        stepper, custom = self._steps_of(what, feed)
+        stepper, custom = steps
         every = batch_interval(told, what)
         begin, end = getattr(told, f"on_{what}_batch_begin"), getattr(told, f"on_{what}_batch_end")
 
-        def left() -> int:
+        def left(step: int) -> int:
             """How many steps there are until somebody wants to be told."""
-            return every - (past + position.step) % every if every else stepper.most
+            return every - (past + step) % every if every else stepper.most
 
         try:
-            for rows in feed.pieces(position.seen, lambda: min(left(), stepper.most), position.step):
-                if every and left() == every:
+            for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+                position.logs = {}
+                if every and left(position.step) == every:
                     begin(position.step)
                 try:
                     found = stepper.run(rows, feed.data)
@@ -550,7 +555,7 @@ class Trainer:
                     position.step += stepper.finished
                 if custom:
                     position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-                if every and left() == every:
+                if every and left(position.step) == every:
                     stepper.follow()
                     end(position.step - 1, position.logs if custom else self._results())
                     if self.stop_training and what == "train":
@@ -560,15 +565,17 @@ class Trainer:
                     told.on_progress(position.step - 1, position.logs if custom else self._results())
         finally:
             stepper.follow()  # what was trained counts, whatever happened to the rest of the data
-        return position.logs if custom else self._results()
+        if not position.logs:  # they are there where training was interrupted in the validation that follows
+            position.logs = self._results()
+        return dict(position.logs)
 
     def _results(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_metrics_result().items()}
 
-    def _evaluated(self, feed: Feed, told: CallbackList) -> dict[str, Any]:
+    def _evaluated(self, steps: tuple[Stepper, bool], feed: Feed, told: CallbackList) -> dict[str, Any]:
         self.reset_metrics()
         told.on_test_begin()
-        logs = self._epoch("test", feed, told, Position([]))
+        logs = self._epoch("test", steps, feed, told, Position([]))
         told.on_test_end(logs)
         return logs
 

@@ -17,12 +17,14 @@ NAMESPACES = (
 PLAIN = "looks things up by name, or writes them down; has no numbers"
 BASE = "the base of the others, which are compared"
 OURS = "ours alone: neither Keras nor PyTorch has it; tested against numbers worked out apart from it"
+BLOCKS = "Keras has none; PyTorch's blocks are not compared yet, their parts are: attention, normalisation, products"
 ALONE: dict[str, str] = {
     **dict.fromkeys(("get", "serialize", "deserialize", "resolve", "OPTIMIZERS", "RULES", "SCHEDULES"), PLAIN),
     **dict.fromkeys(("Layer", "Loss", "Metric", "Optimizer", "Initializer", "Regularizer", "Constraint"), BASE),
     **dict.fromkeys(("Callback", "CallbackList", "LearningRateSchedule", "FunctionLoss"), BASE),
-    **dict.fromkeys(("TransformerEncoder", "TransformerDecoder", "PositionEmbedding", "SinePositionEncoding"), OURS),
-    **dict.fromkeys(("TokenAndPositionEmbedding", "Perplexity", "ConfusionMatrix"), OURS),
+    **dict.fromkeys(("PositionEmbedding", "SinePositionEncoding", "TokenAndPositionEmbedding"), OURS),
+    **dict.fromkeys(("Perplexity", "ConfusionMatrix"), OURS),
+    **dict.fromkeys(("TransformerEncoder", "TransformerDecoder"), BLOCKS),
     "Input": "makes a symbol; has no numbers",
     "InputLayer": "makes a symbol; has no numbers",
     "InputSpec": "says which shapes a layer takes; has no numbers",

@@ -69,11 +69,6 @@ class Stored(NamedTuple):
     tensors: dict[str, Tensor]
     arrays: dict[str, np.ndarray[Any, Any]]
 
-    @property
-    def own(self) -> bool:
-        """Whether Backlight wrote it."""
-        return self.metadata.get("format") in FORMATS
-
 
 def bad(path: Any, place: str, problem: str) -> StateError:
     """The error that something is wrong at a ``place`` in the file."""

@@ -23,12 +23,16 @@ Arrays = Sequence[Any]
 
 
 class Row(NamedTuple):
-    """How the arrays ``theirs`` of a layer become the weight ``ours`` of a layer of one of the ``kinds``."""
+    """How the arrays ``theirs`` of a layer become the weight ``ours`` of a layer of one of the ``kinds``.
+
+    Where axes are ``grouped``, ours has several for one of theirs: channels and multiplier, heads and their numbers.
+    """
 
     kinds: tuple[str, ...]
     ours: str
     theirs: tuple[str, ...]
     made: Callable[..., Any]
+    grouped: bool = False
 
 
 def _same(x: Any) -> Any:
@@ -37,11 +41,6 @@ def _same(x: Any) -> Any:
 
 def _axes(*order: int) -> Callable[[Any], Any]:
     return lambda x: np.transpose(x, order)
-
-
-def _depthwise(x: Any) -> Any:
-    """(channels · multiplier, 1, height, width) -> (height, width, channels, multiplier), for a multiplier of 1."""
-    return np.transpose(x, (2, 3, 0, 1))
 
 
 def _sum(one: Any, other: Any) -> Any:
@@ -62,16 +61,24 @@ def _both_gates(one: Any, other: Any) -> Any:
     return np.stack([_gates(one), _gates(other)])
 
 
+def _third(number: int) -> Callable[[Any], Any]:
+    """Query, key or value, of a projection that makes all three."""
+    return lambda x: np.split(x, 3)[number].T
+
+
 NORMS = ("BatchNormalization", "LayerNormalization", "GroupNormalization")
-BIASED = ("Dense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose")
+BIASED = ("Dense", *(f"Conv{n}D{way}" for n in (1, 2, 3) for way in ("", "Transpose")))
+BIASED += ("DepthwiseConv1D", "DepthwiseConv2D")
+ATTENTION = ("MultiHeadAttention",)
 WALKS = ("LSTM", "SimpleRNN")
 
 TORCH: tuple[Row, ...] = (
     Row(("Dense",), "kernel", ("weight",), _axes(1, 0)),
     Row(("Conv1D", "Conv1DTranspose"), "kernel", ("weight",), _axes(2, 1, 0)),
     Row(("Conv2D", "Conv2DTranspose"), "kernel", ("weight",), _axes(2, 3, 1, 0)),
-    Row(("Conv3D",), "kernel", ("weight",), _axes(2, 3, 4, 1, 0)),
-    Row(("DepthwiseConv2D",), "kernel", ("weight",), _depthwise),
+    Row(("Conv3D", "Conv3DTranspose"), "kernel", ("weight",), _axes(2, 3, 4, 1, 0)),
+    Row(("DepthwiseConv1D",), "kernel", ("weight",), _axes(2, 0, 1), True),
+    Row(("DepthwiseConv2D",), "kernel", ("weight",), _axes(2, 3, 0, 1), True),
     Row(BIASED, "bias", ("bias",), _same),
     Row(("Embedding",), "embeddings", ("weight",), _same),
     Row(NORMS, "gamma", ("weight",), _same),
@@ -84,6 +91,16 @@ TORCH: tuple[Row, ...] = (
     Row(("GRU",), "cell/kernel", ("weight_ih_l0",), _turned_gates),
     Row(("GRU",), "cell/recurrent_kernel", ("weight_hh_l0",), _turned_gates),
     Row(("GRU",), "cell/bias", ("bias_ih_l0", "bias_hh_l0"), _both_gates),
+    *(
+        row
+        for k, part in enumerate(("query", "key", "value"))
+        for row in (
+            Row(ATTENTION, f"{part}_dense/kernel", ("in_proj_weight",), _third(k), True),
+            Row(ATTENTION, f"{part}_dense/bias", ("in_proj_bias",), _third(k), True),
+        )
+    ),
+    Row(ATTENTION, "output_dense/kernel", ("out_proj.weight",), _axes(1, 0), True),
+    Row(ATTENTION, "output_dense/bias", ("out_proj.bias",), _same),
 )
 """PyTorch's modules: ``weight`` of a ``Linear`` becomes ``kernel`` of a ``Dense``, and so on."""
 
@@ -130,6 +147,8 @@ def _from_torch(
             ours, theirs = f"{path}/{row.ours}", [f"{module}.{name}" for name in row.theirs]
             if type(layer).__name__ in row.kinds and ours in weights and all(name in arrays for name in theirs):
                 found[ours] = _converted(row, [arrays[name] for name in theirs], theirs)
+                if row.grouped and found[ours].size == weights[ours].size:
+                    found[ours] = found[ours].reshape(weights[ours].shape)
                 if path in flattened and row.ours == "kernel":
                     found[ours] = _channels_last(found[ours], flattened[path], theirs[0])
                 for name in theirs:
@@ -158,10 +177,11 @@ def _channels_last(kernel: Any, image: Sequence[int], name: str) -> Any:
 def from_keras(layers: Mapping[str, str] | None = None) -> Arranged:
     """For ``load_weights(path, name_map=from_keras())``: Keras's weights by the paths of its variables.
 
-    Such a file is written, where Keras is, by ``safetensors.numpy.save_file({v.path: v.numpy() for v in
-    model.weights}, path)``. Names that Keras gave by itself count on through a session (``dense_7``), so they are
-    compared without their numbers, and layers of one name in the order of these. ``layers`` leads from the beginning
-    of a path of theirs to that of ours, where names differ otherwise.
+    Such a file is written, where Keras is, by ``safetensors.numpy.save_file({v.path: np.array(v.numpy(), order="C")
+    for v in model.weights}, path)``, in C order because it writes memory as it lies there. Names that Keras gave by
+    itself count on through a session (``dense_7``), so they are compared without their numbers, and layers of one name
+    in the order of these. ``layers`` leads from the beginning of a path of theirs to that of ours, where names differ
+    otherwise.
 
     >>> import numpy as np
     >>> from backlight.train.model import Sequential
@@ -175,10 +195,11 @@ def from_keras(layers: Mapping[str, str] | None = None) -> Arranged:
 
 def _from_keras(model: Layer, arrays: Mapping[str, Any], layers: Mapping[str, str]) -> dict[str, Any]:
     ours = _by_stem({name: path for path, name in names_by_path(model).items()})
-    theirs = _by_stem({_moved(name, layers): name for name in arrays})
-    outer = {stem.split("/", 1)[0] for stem in theirs}
-    if len(outer) == 1 and not outer & {stem.split("/", 1)[0] for stem in ours}:
-        theirs = {stem.split("/", 1)[-1]: names for stem, names in theirs.items()}  # the name of the model itself
+    named = {_moved(name, layers): name for name in arrays}
+    inside = {name.partition("/")[2]: own for name, own in named.items()}  # without the name of the model itself
+    shared = len({name.partition("/")[0] for name in named}) == 1 and "" not in inside
+    readings = [_by_stem(each) for each in ([named, inside] if shared else [named])]
+    theirs = max(readings, key=lambda each: sum(len(names) == len(ours.get(stem, ())) for stem, names in each.items()))
     found: dict[str, Any] = {}
     for stem, names in theirs.items():
         paths = ours.get(stem, [])

@@ -53,4 +53,4 @@ def assign(variables: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
     """Put arrays that fit into the variables of the same names."""
     for name, variable in variables.items():
         if name in arrays:
-            variable.assign(np.array(arrays[name], variable.dtype))
+            variable.assign(np.asarray(arrays[name], variable.dtype))

@@ -7,7 +7,7 @@ and compared. What is loaded is checked as a whole before any number of it is us
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def save(model: Any, path: Any, overwrite: bool = True) -> None:
             parts: dict[str, Any] = {"model": described_model(model)}
             if model.compiled:
                 parts["training"] = described_training(model)
-        custom = {name_of(thing): thing for thing in map(_origin, named) if _is_users(thing)}
+        custom = _customs(named)
         texts = {part: written(described, part) for part, described in parts.items()}
         texts["custom"] = written(sorted(custom))
         if model.compiled:
@@ -53,17 +53,23 @@ def save(model: Any, path: Any, overwrite: bool = True) -> None:
         raise StateError(message("state_unwritten", here(), model=model.name, reason=error)) from None
     _rehearse(model, parts, custom, found)
     metadata = {"format": FORMAT, "version": VERSION, **texts}
-    write(target, {name: variable.numpy() for name, variable in found.items()}, metadata)
+    write(target, {name: variable.value for name, variable in found.items()}, metadata)
 
 
-def _origin(thing: Any) -> Any:
-    """What a name stands for: the class of an object, or a function."""
-    return thing if isinstance(thing, type) or not hasattr(thing, "get_config") else type(thing)
+def _customs(named: Iterable[Any]) -> dict[str, Any]:
+    """The user's classes and functions among what has been named, which whoever loads the model has to bring along.
 
-
-def _is_users(thing: Any) -> bool:
-    """Whether a class or function is the user's, so that whoever loads the model has to bring it along."""
-    return str(getattr(thing, "__module__", "")).split(".")[0] != "backlight"
+    Raises ``Malformed`` where one name stands for two of them.
+    """
+    custom: dict[str, Any] = {}
+    for thing in named:
+        origin = thing if isinstance(thing, type) or not hasattr(thing, "get_config") else type(thing)
+        if str(getattr(origin, "__module__", "")).split(".")[0] == "backlight":
+            continue
+        name = name_of(origin)
+        if custom.setdefault(name, origin) is not origin:
+            raise Malformed("", message("state_two", name=name))
+    return custom
 
 
 def _variables(model: Any) -> dict[str, Variable]:
@@ -104,7 +110,7 @@ def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bo
 
     ``custom_objects`` are the classes and functions of your own that it is made of, by name; names lead to these and
     to Backlight's own alone, and no code is in the file. With ``compile=False`` the training is left out.
-    ``model.fit`` goes on as if it had never been interrupted, and ``model.history`` holds what has been.
+    ``model.fit(…, resume=True)`` goes on as if it had never been interrupted; ``model.history`` holds what has been.
 
     >>> import os, tempfile
     >>> import numpy as np

@@ -74,20 +74,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "state_other": ("{file} is no safetensors file: {problem}", "{file} 不是 safetensors 文件：{problem}"),
     "state_zip": (
         "it is a zip archive, as Keras (.keras) and PyTorch (.pt) write them, and may hold code.\nWrite instead, once, "
-        "where that library is: safetensors.numpy.save_file({{v.path: v.numpy() for v in model.weights}}, path) for "
+        "where that library is: safetensors.numpy.save_file({{v.path: np.array(v.numpy(), order='C') for v in model.weights}}, path) for "
         'Keras, and here model.load_weights(path, name_map="keras"); safetensors.torch.save_file(model.state_dict(), '
         'path) for PyTorch, and here name_map="torch".',
         "它是 zip 压缩包，Keras（.keras）和 PyTorch（.pt）用这种格式，其中可能含有代码。\n改写为：在装有该库的环境中执行一次。"
-        "Keras：safetensors.numpy.save_file({{v.path: v.numpy() for v in model.weights}}, path)，然后在这里 "
+        "Keras：safetensors.numpy.save_file({{v.path: np.array(v.numpy(), order='C') for v in model.weights}}, path)，然后在这里 "
         'model.load_weights(path, name_map="keras")；PyTorch：safetensors.torch.save_file(model.state_dict(), path)，'
         '然后在这里用 name_map="torch"。',
     ),
     "state_hdf5": (
         "it is an HDF5 file, as Keras (.h5, .weights.h5) writes them.\nWrite instead, once, where Keras is: "
-        "safetensors.numpy.save_file({{v.path: v.numpy() for v in model.weights}}, path), and here "
+        "safetensors.numpy.save_file({{v.path: np.array(v.numpy(), order='C') for v in model.weights}}, path), and here "
         'model.load_weights(path, name_map="keras").',
         "它是 HDF5 文件，Keras（.h5、.weights.h5）用这种格式。\n改写为：在装有 Keras 的环境中执行一次 "
-        "safetensors.numpy.save_file({{v.path: v.numpy() for v in model.weights}}, path)，然后在这里 "
+        "safetensors.numpy.save_file({{v.path: np.array(v.numpy(), order='C') for v in model.weights}}, path)，然后在这里 "
         'model.load_weights(path, name_map="keras")。',
     ),
     "state_pickle": (
@@ -132,6 +132,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "层 '{layer}'（{kind}）无法写成普通数据：{reason}\n"
         "改写为：使用带 get_config 的类（用具名函数，不用 lambda），加载者通过 custom_objects 提供它；"
         "或只保存数值：model.save_weights(path)。",
+    ),
+    "state_two": (
+        "{name} is the name of two different things; give one of them another name.",
+        "{name} 是两个不同对象的名称；请给其中一个改名。",
     ),
     "state_unwritten": (
         "The model '{model}' cannot be written down: {reason}\n"

@@ -37,7 +37,7 @@ def save_weights(model: Any, path: Any, overwrite: bool = True) -> None:
     if not weights:
         raise StateError(message("state_empty", here(), model=model.name))
     metadata = {"format": "backlight.weights", "version": VERSION}
-    write(target, {name: variable.numpy() for name, variable in weights.items()}, metadata)
+    write(target, {name: variable.value for name, variable in weights.items()}, metadata)
 
 
 def load_weights(model: Any, path: Any, name_map: Any = None, skip_mismatch: bool = False) -> None:
