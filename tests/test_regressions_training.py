@@ -330,7 +330,7 @@ BAD: list[tuple[str, Callable[[], Any], Any, tuple[str, ...]]] = [
         ArgumentError,
         ("2", "(48, 1)"),
     ),
-    ("ctc", lambda: aligned(5), ArgumentError, ("ctc", "5", "(32, 5, 4)")),
+    ("ctc", lambda: aligned(5), ArgumentError, ("ctc", "5", ", 5, 4)")),
     ("names", lambda: two_outputs({"one": COLUMN, "tow": COLUMN}), ArgumentError, ("tow", "two")),
     ("classes", lambda: two_outputs([COLUMN, COLUMN], class_weight={0: 1.0}), ArgumentError, ("class_weight",)),
     (
@@ -346,6 +346,16 @@ BAD: list[tuple[str, Callable[[], Any], Any, tuple[str, ...]]] = [
 @pytest.mark.parametrize(("call", "kind", "parts"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
 def test_bad_input_is_told(call: Any, kind: Any, parts: Any, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names_all(said(call, kind, lang, monkeypatch), parts, lang)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_number_without_a_row_is_named_in_whatever_step_it_comes(native: bool) -> None:
+    model = keras.Sequential([layers.Embedding(10, 4), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=native)
+    numbers = np.where(np.arange(144).reshape(48, 3) == 140, 12, 1)
+    with pytest.raises(backlight.errors.RangeError, match="index 12"):
+        model.fit(numbers, COLUMN, batch_size=8, shuffle=False, verbose=0)
+    assert np.all(np.isfinite(model.get_weights()[0]))
 
 
 def test_steps_before_bad_data_count() -> None:

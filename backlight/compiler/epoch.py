@@ -28,7 +28,7 @@ from backlight.loops import looped
 from backlight.trace import state as tracing
 from backlight.trace import user_source
 from backlight.tree import Structure, flatten, leaves_of, tree_map, unflatten
-from backlight.variable import Variable
+from backlight.variable import Variable, now
 
 __all__ = ["Epoch"]
 
@@ -144,7 +144,8 @@ class Epoch(Planned):
         rows, form = flatten(batches)
         with np.errstate(all="ignore"):
             for t in range(len(rows[0])):
-                state, _ = self._function(tree_map(np.array, state), unflatten(form, [row[t] for row in rows]), *data)
+                held = tree_map(lambda leaf: np.array(now(leaf)), state)
+                state, _ = self._function(held, unflatten(form, [row[t] for row in rows]), *data)
 
     def _compiled(self, form: Structure, arguments: Sequence[Any]) -> tuple[Native, Structure, Sequence[Variable]]:
         """The plan for arguments of this kind, the first of which is a state of this form, to be updated in place."""
