@@ -36,7 +36,6 @@ ALONE: dict[str, str] = {
     "transformation": "an optimiser's rule as pure functions; compared as the optimiser",
     "clear_session": "counts names anew; has no numbers",
     "set_random_seed": "draws are not those of Keras",
-    "ProgbarLogger": "prints",
     "ProgressBar": "prints",
     "TensorBoard": "writes files, which the tests read back",
     "batch_interval": "inside of `fit`",
@@ -81,7 +80,16 @@ PARTS = {"images": "layers", "schedules": "optimizers.schedules"}  # families of
 
 def public() -> dict[str, list[str]]:
     """The public names of every namespace."""
-    return {path: [name for name in ours(path).__all__ if name != "schedules"] for path in NAMESPACES}
+    return {
+        path: [name for name in ours(path).__all__ if name != "schedules" and not _second(ours(path), name)]
+        for path in NAMESPACES
+    }
+
+
+def _second(namespace: Any, name: str) -> bool:
+    """Whether this is another name of a class that is listed under its own."""
+    kind = getattr(namespace, name)
+    return isinstance(kind, type) and kind.__name__ != name and kind.__name__ in namespace.__all__
 
 
 def parameters(thing: Any) -> dict[str, inspect.Parameter]:
