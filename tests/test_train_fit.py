@@ -15,7 +15,15 @@ from backlight.errors import ArgumentError, BacklightError, CompileError, Compil
 from backlight.nn import naming
 from backlight.nn.layers import Activation, Dense, Dropout, Flatten, Input, Lambda, Layer
 from backlight.optim import SGD, Adam
-from backlight.train.callbacks import Callback, EarlyStopping, LambdaCallback, ProgressBar
+from backlight.optim.schedules import ExponentialDecay
+from backlight.train.callbacks import (
+    Callback,
+    EarlyStopping,
+    LambdaCallback,
+    LearningRateScheduler,
+    ProgressBar,
+    ReduceLROnPlateau,
+)
 from backlight.train.model import Model, Sequential
 from backlight.train.stepping import Stepper
 
@@ -513,6 +521,19 @@ def test_training_can_be_stopped_in_the_middle_of_an_epoch() -> None:
     assert len(history.history["loss"]) == 1
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [LearningRateScheduler(lambda epoch: 0.1), ReduceLROnPlateau("loss")],
+    ids=lambda each: type(each).__name__,
+)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_two_schedules_are_one_too_many(callback: Any, lang: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network(17)
+    model.compile(SGD(ExponentialDecay(0.1, 10, 0.5)), "mse")
+    text = said(lambda: model.fit(X, Y, callbacks=[callback], verbose=0), ArgumentError, lang, monkeypatch)
+    assert "ExponentialDecay" in text
 
 
 # -- Bad input -------------------------------------------------------------------------------------------------------

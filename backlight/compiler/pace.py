@@ -7,9 +7,12 @@ are the same bits on any number of threads, so what runs often enough is simply 
 
 from __future__ import annotations
 
+from collections import deque
+
 __all__ = ["Pace"]
 
 BETTER = 0.9  # of the time on many threads: what one thread must need less than to be preferred
+SEEN = 3  # runs on many threads of which the fastest counts: a single slow one says nothing
 SHORT = 0.02  # seconds of a run up to which a trial costs nothing worth mentioning
 SLOW = 2.0  # times its fastest: a longer run is tried on one thread, too, once it takes so long
 WAIT = 0.25  # seconds until the other number is tried again, twice as many each time that it loses
@@ -32,23 +35,30 @@ class Pace:
 
     def __init__(self, many: int) -> None:
         self.many = many
-        self._last: dict[int, float] = {}  # seconds a step
+        self._together: deque[float] = deque(maxlen=SEEN)  # seconds a step lately, on many threads
+        self._alone = 0.0  # and on one; 0 while nobody knows
         self._fastest = self._run = 0.0
         self._wait, self._trial = WAIT, 0.0  # how long the loser waits, and until when
 
     def threads(self, now: float) -> int:
         """On how many threads to run at the time ``now``."""
-        if 1 not in self._last:
-            is_slow = self._last.get(self.many, 0.0) > SLOW * self._fastest
-            return 1 if self.many in self._last and (self._run < SHORT or is_slow) else self.many
-        return self._loser() if now >= self._trial else self._winner()
+        if not self._together:
+            return self.many
+        if self._winner() == 1:
+            return self.many if now >= self._trial else 1
+        is_slow = min(self._together) > SLOW * self._fastest
+        return 1 if now >= self._trial and (self._run < SHORT or is_slow) else self.many
 
     def took(self, threads: int, seconds: float, now: float, steps: int = 1) -> None:
         """A run on ``threads`` that ended ``now`` took so many ``seconds`` for each of its ``steps``."""
-        before = self._winner() if 1 in self._last else self.many
-        self._last[threads] = seconds
+        before = self._winner()
         self._run = seconds * steps
-        if threads == self.many:
+        if threads == 1:
+            self._alone = seconds
+        else:
+            if before == 1:
+                self._together.clear()  # what was long ago says nothing of now
+            self._together.append(seconds)
             self._fastest = min(seconds, self._fastest or seconds)
         winner = self._winner()
         if winner != before:
@@ -58,8 +68,5 @@ class Pace:
             self._trial = now + max(self._wait, 10 * self._run)
 
     def _winner(self) -> int:
-        one, many = self._last.get(1), self._last.get(self.many)
-        return 1 if one is not None and many is not None and one < BETTER * many else self.many
-
-    def _loser(self) -> int:
-        return self.many if self._winner() == 1 else 1
+        is_faster = bool(self._together) and 0.0 < self._alone < BETTER * min(self._together)
+        return 1 if is_faster else self.many

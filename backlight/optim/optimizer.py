@@ -150,6 +150,11 @@ class Optimizer:
     # -- Rate and count --------------------------------------------------------------------------------------------
 
     @property
+    def schedule(self) -> Any:
+        """What gives the learning rate of each step: a schedule or a function; ``None`` where it is a number."""
+        return self._schedule
+
+    @property
     def learning_rate(self) -> Any:
         """The rate of the next step; a number or a schedule may be set at any time, for the steps to come."""
         return self._state["learning_rate"] if self._schedule is None else self._rate(self._now())

@@ -18,8 +18,12 @@ __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
 
 
 def _check_rate(callback: Callback) -> None:
-    if not hasattr(getattr(callback.model, "optimizer", None), "learning_rate"):
+    optimizer = getattr(callback.model, "optimizer", None)
+    if not hasattr(optimizer, "learning_rate"):
         raise refuse("callback_no_rate", callback)
+    schedule = getattr(optimizer, "schedule", None)
+    if schedule is not None:
+        raise refuse("callback_two_rates", callback, schedule=type(schedule).__name__)
 
 
 def _log_rate(callback: Callback, logs: Any) -> None:
@@ -42,7 +46,8 @@ class LearningRateScheduler(Callback):
     >>> optimizer.learning_rate
     0.025
 
-    Raises ``ArgumentError`` for a schedule that cannot be called or returns no rate, and a model without a rate.
+    Raises ``ArgumentError`` for a schedule that cannot be called or returns no rate, and a model without a rate or
+    whose optimizer has a schedule.
     """
 
     def __init__(self, schedule: Callable[..., Any], verbose: int = 0) -> None:
@@ -103,7 +108,8 @@ class ReduceLROnPlateau(Monitor):
     >>> optimizer.learning_rate
     0.05
 
-    Raises ``ArgumentError`` for options that make no sense and a model without a rate.
+    Raises ``ArgumentError`` for options that make no sense and a model without a rate or whose optimizer has a
+    schedule.
     """
 
     _config = ("monitor", "factor", "patience", "verbose", "mode", "min_delta", "cooldown", "min_lr")

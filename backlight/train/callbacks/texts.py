@@ -89,6 +89,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{callback}：模型没有带 learning_rate 的优化器。\n应为：已编译的模型。\n"
         '改写为：在 fit 之前调用 model.compile(optimizer="adam", loss=…)。',
     ),
+    "callback_two_rates": (
+        "{callback}: the optimizer already has a schedule for its learning_rate, {schedule}.\n"
+        "Expected: an optimizer whose rate is a number.\n"
+        "Write instead: leave out the callback, or give the optimizer a number.",
+        "{callback}：优化器的 learning_rate 已有调度 {schedule}。\n应为：学习率是一个数的优化器。\n"
+        "改写为：去掉该回调，或给优化器一个数。",
+    ),
     "callback_separator": (
         "{callback}: separator={came} cannot separate columns.\nExpected: one letter, no quote and no line break.\n"
         'Write instead: separator=","',
