@@ -238,7 +238,7 @@ class Sequential(Model):
 
     def _rebuild(self) -> None:
         """Join the layers into a network, as soon as it is known what goes in."""
-        self._network, self.built = None, False
+        self._network, self.built, self._tried = None, False, {}
         if len(self._members) > 1 and isinstance(self._members[0], InputLayer):
             start = self._members[0].output
             symbol: Any = start

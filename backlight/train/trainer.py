@@ -46,6 +46,7 @@ class Trainer:
     _objectives: Objectives | None = None
     _told: CallbackList | None = None
     _first_examples: Any = None
+    _tried: dict[Any, Any]
     _native = True
 
     # -- Compile ---------------------------------------------------------------------------------------------------
@@ -75,6 +76,7 @@ class Trainer:
         self._objectives = Objectives(loss, loss_weights, metrics, weighted_metrics)
         self._native = bool(jit_compile) and not run_eagerly
         self._steppers: dict[str, Stepper] = {}
+        self._tried = {}
         self._position = Position([int(word) for word in random.key(next_seed())])
         self.stop_training = False
 
@@ -399,11 +401,21 @@ class Trainer:
         return feed.first(WHOLE if fixed else count)
 
     def _build_on(self, inputs: Any) -> Any:
-        """Call the model on a few examples, which builds it; what it answers. What its variables hold stays."""
-        with Bindings() as bindings:
-            variables = self.variables  # type: ignore[attr-defined]
-            bindings.bind(variables, [Array(variable.node) for variable in variables])
-            return self(_three(inputs)[0], training=False)  # type: ignore[operator]
+        """What the model makes of a few examples, which builds it. What its variables hold stays.
+
+        Of examples of the same form the model is asked once: NumPy's products wake threads that keep the cores busy for
+        a while afterwards, at the cost of the first steps.
+        """
+        x = _three(inputs)[0]
+        leaves, structure = flatten(x)
+        form = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
+        tried = self.__dict__.setdefault("_tried", {})
+        if form not in tried:
+            with Bindings() as bindings:
+                variables = self.variables  # type: ignore[attr-defined]
+                bindings.bind(variables, [Array(variable.node) for variable in variables])
+                tried[form] = self(x, training=False)  # type: ignore[operator]
+        return tried[form]
 
     def _get_ready(self, feed: Feed, objectives: Objectives, check: bool = True) -> None:
         """Build model, metrics and optimiser, and look at everything that would go wrong later."""
