@@ -302,3 +302,14 @@ def test_gradient_through_complex_and_back_is_real() -> None:
     got = gradient(f, [1.0, -3.0])
     assert got.dtype == np.float64
     np.testing.assert_array_equal(got, [2.0, -6.0])
+
+
+@pytest.mark.parametrize("size", [257, 1000, 4096, 100_000])
+@pytest.mark.parametrize("bits", [64, 40, 12, 1], ids="{} bits".format)
+def test_the_order_of_words_is_that_of_a_stable_sort(size: int, bits: int) -> None:
+    """Words that differ high up, low down, or hardly at all."""
+    words = np.random.default_rng(size).integers(0, 1 << bits, size, dtype=np.uint64)
+    for x in (words, words << np.uint64(64 - bits), words[::2], np.sort(words)[::-1]):
+        found = P.argsort(x, axis=0)
+        assert found.dtype == np.int64
+        np.testing.assert_array_equal(found, np.argsort(x, kind="stable"))

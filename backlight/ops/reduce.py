@@ -193,6 +193,22 @@ def _softmax_pullback(x: Any, y: Any, g: Any, *, axis: Shape) -> Any:
     return weighted - y * _restore(P.sum(weighted, axis=axis), x.shape, axis)
 
 
+_PACKED = 1 << 20  # words up to which their numbers take at most 20 of 64 bits
+
+
+def _order(x: Any, *, axis: int) -> Any:
+    """Equal numbers keep their order. Words of 64 bits, which permutations are made from, have their numbers put into
+    their lowest bits and are sorted themselves: a fifth of the time. Where the rest is equal, that is of no use."""
+    if x.dtype == np.uint64 and x.ndim == 1 and 256 < len(x) <= _PACKED:
+        low = np.uint64((1 << (len(x) - 1).bit_length()) - 1)
+        packed = (x & ~low) | np.arange(len(x), dtype=np.uint64)
+        packed.sort()
+        high = packed & ~low
+        if not np.any(high[1:] == high[:-1]):
+            return (packed & low).astype(np.int64)
+    return np.argsort(x, axis=axis, kind="stable")
+
+
 def _sort_pullback(x: Any, y: Any, g: Any, *, axis: int) -> Any:
     rank = P.argsort(P.argsort(x, axis=axis), axis=axis)  # where each element went: the inverse permutation
     indices = [
@@ -483,7 +499,7 @@ P.enter(
     ),
     Structural(
         name="argsort",
-        value=lambda x, *, axis: np.argsort(x, axis=axis, kind="stable"),
+        value=_order,
         shape=lambda x, *, axis: x,
         pullback=(None,),
         linear_in=(),
