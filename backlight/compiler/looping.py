@@ -85,7 +85,8 @@ def loop(lowered: Callable[..., Plan], made: Plan, node: Node, kernel: Loop, vie
     core = LoopCore(inner, length, layout.reverse, layout.open_ended, tuple(rows))
     for row in rows:
         row.number = core.number
-    reads = (*map(_all_of, kept.values()), *views[carries:stepped], *_outside(inner, rows))
+    read_rows = [_all_of(view.tensor.base) if view.tensor in rows else view for view in inputs[carries:]]
+    reads = (*map(_all_of, kept.values()), *read_rows, *_outside(inner, rows))
     group = made.insert(Group("loop", 0, core=core, reads=reads, node=node))
     group.writes = (*kept.values(), *stacked.values())
     for tensor in group.writes:
