@@ -17,7 +17,7 @@ from backlight.nn.naming import floatx
 from backlight.refusal import warn
 from backlight.tree import flatten, tree_map, unflatten
 
-__all__ = ["ArrayFeed", "StreamFeed", "class_weights", "feed_of", "split"]
+__all__ = ["ArrayFeed", "StreamFeed", "class_weights", "feed_of", "parts_of", "split"]
 
 MOST_BYTES = 1 << 24  # of batches that are put together for one native call
 MOST_BATCHES = 64
@@ -221,14 +221,18 @@ def _form(batch: Any) -> Any:
     return structure, [(leaf.shape, leaf.dtype) for leaf in leaves]
 
 
+def parts_of(batch: Any) -> tuple[Any, Any, Any]:
+    """``(x, y, sample_weight)`` of a batch; what is missing is ``None``."""
+    if not isinstance(batch, tuple | list):
+        return batch, None, None
+    return (*batch, None, None)[:3]
+
+
 def _triple(batch: Any, class_weight: Any = None) -> Any:
     """``(x, y, sample_weight)`` of what a stream hands out: ``x``, ``(x, y)`` or all three."""
-    if not isinstance(batch, tuple | list):
-        batch = (batch,)
-    if not 1 <= len(batch) <= 3:
+    if isinstance(batch, tuple | list) and not 1 <= len(batch) <= 3:
         raise ArgumentError(message("fit_batch", here(), came=len(batch)))
-    x, y, w = (*batch, None, None)[:3]
-    x, y, w = (tree_map(_numbers, each) for each in (x, y, w))
+    x, y, w = (tree_map(_numbers, each) for each in parts_of(batch))
     if class_weight is not None and y is not None:
         own = class_weights(y, class_weight)
         w = own if w is None else w * own

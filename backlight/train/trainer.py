@@ -20,7 +20,7 @@ from backlight.nn.naming import next_seed
 from backlight.optim import get as optimizer_of
 from backlight.tape import GradientTape
 from backlight.train.callbacks import CallbackList, History, batch_interval
-from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, split
+from backlight.train.feeding import ArrayFeed, StreamFeed, feed_of, parts_of, split
 from backlight.train.metrics.base import Mean, Metric, Sum
 from backlight.train.objectives import Objectives
 from backlight.train.position import Position
@@ -156,7 +156,7 @@ class Trainer:
 
     def predict_step(self, data: Any) -> Any:
         """One step of ``predict``."""
-        return self(_three(data)[0], training=False)  # type: ignore[operator]
+        return self(parts_of(data)[0], training=False)  # type: ignore[operator]
 
     def _learn(self, data: Any) -> None:
         with GradientTape() as tape:
@@ -184,7 +184,7 @@ class Trainer:
 
     def _forward(self, data: Any, training: bool) -> Any:
         """The loss of a batch; the metrics have seen it."""
-        x, y, sample_weight = _three(data)
+        x, y, sample_weight = parts_of(data)
         objectives = self._compiled("train_step")
         loss, parts, y_pred, masks = self._loss_of(data, training)
         count = flatten(x)[0][0].shape[0]
@@ -197,7 +197,7 @@ class Trainer:
 
     def _loss_of(self, data: Any, training: bool) -> tuple[Any, list[Any], Any, list[Any]]:
         """The loss of a batch, its parts, what the model made of it, and the masks of that."""
-        x, y, sample_weight = _three(data)
+        x, y, sample_weight = parts_of(data)
         self._forget_losses()  # type: ignore[attr-defined]
         with calling(training) as context:
             y_pred = self(x, training=training)  # type: ignore[operator]
@@ -406,7 +406,7 @@ class Trainer:
         Of examples of the same form the model is asked once: NumPy's products wake threads that keep the cores busy for
         a while afterwards, at the cost of the first steps.
         """
-        x = _three(inputs)[0]
+        x = parts_of(inputs)[0]
         leaves, structure = flatten(x)
         form = (structure, *((leaf.shape, leaf.dtype) for leaf in leaves))
         tried = self.__dict__.setdefault("_tried", {})
@@ -421,7 +421,7 @@ class Trainer:
         """Build model, metrics and optimiser, and look at everything that would go wrong later."""
         self._look_at(feed)
         if check or not objectives.built:
-            x, y, w = _three(self._few(feed, TRIED))
+            x, y, w = parts_of(self._few(feed, TRIED))
             y_pred = self._build_on((x, y, w))
             if not objectives.built:
                 objectives.build(y, y_pred, self._output_names())
@@ -438,7 +438,7 @@ class Trainer:
         if isinstance(feed, StreamFeed):
             feed.look = self._look
             return
-        for what, tree in zip(("x", "y", "sample_weight"), _three(feed.tree), strict=True):
+        for what, tree in zip(("x", "y", "sample_weight"), parts_of(feed.tree), strict=True):
             for leaf in flatten(tree)[0]:
                 if not isinstance(leaf, np.memmap):  # a whole file would be read for it
                     named = what if where is None else message(where, what=what)
@@ -448,7 +448,7 @@ class Trainer:
     def _look(self, batch: Any, number: int = 0) -> None:
         """See that the numbers of a batch are finite, and its labels such as the losses expect."""
         objectives = self._compiled("fit")
-        x, y, w = _three(batch)
+        x, y, w = parts_of(batch)
         for what, tree in (("x", x), ("y", y), ("sample_weight", w)) if number else ():
             for leaf in flatten(tree)[0]:
                 check_finite(message("data_of_batch", what=what, number=number), leaf, what)
@@ -480,7 +480,7 @@ class Trainer:
                 return
             facts = {"what": "y", "came": 0, "count": len(objectives.names), "names": ", ".join(objectives.names)}
             raise ArgumentError(message("objective_count", here(), **facts))
-        whole = _three(feed.tree)[1] if isinstance(feed, ArrayFeed) else y
+        whole = parts_of(feed.tree)[1] if isinstance(feed, ArrayFeed) else y
         count = len(objectives.losses)
         labels, shown = objectives.labels(whole, count), objectives.labels(y, count)
         for k, p in enumerate(flatten(y_pred)[0]):
@@ -495,13 +495,13 @@ class Trainer:
 
     def _validation_feed(self, data: Any, batch_size: int | None, steps: int | None) -> Feed:
         if isinstance(data, tuple | list) and 2 <= len(data) <= 3:
-            x, y, w = _three(data)
+            x, y, w = parts_of(data)
             feed = feed_of(x, y, w, batch_size, steps=steps)
         else:
             feed = feed_of(data, None, None, batch_size, steps=steps)
         objectives = self._compiled("fit")
         self._look_at(feed, "data_of_validation")
-        x, y, w = _three(self._few(feed, TRIED))
+        x, y, w = parts_of(self._few(feed, TRIED))
         self._fits(feed, objectives, y, self._build_on((x, y, w)))
         return feed
 
@@ -590,13 +590,6 @@ class Trainer:
         logs = self._epoch("test", steps, feed, told, Position([]))
         told.on_test_end(logs)
         return logs
-
-
-def _three(data: Any) -> tuple[Any, Any, Any]:
-    """``(x, y, sample_weight)`` of a batch; what is missing is ``None``."""
-    if not isinstance(data, tuple | list):
-        return data, None, None
-    return (*data, None, None)[:3]
 
 
 def _answer(logs: dict[str, Any], by_name: bool) -> Any:
