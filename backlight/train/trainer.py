@@ -350,12 +350,9 @@ class Trainer:
         found: list[Any] = []
         every, done = batch_interval(told, "predict"), 0
 
-        def left(step: int) -> int:
-            return min(every - step % every if every else stepper.most, stepper.most)
-
         with told:
             told.on_predict_begin()
-            for rows in feed.pieces(0, left):
+            for rows in feed.pieces(0, lambda step: _together(step, every, stepper)):
                 if every and done % every == 0:
                     told.on_predict_batch_begin(done)
                 outputs = stepper.run(rows, feed.data)
@@ -552,14 +549,14 @@ class Trainer:
         every = batch_interval(told, what)
         begin, end = getattr(told, f"on_{what}_batch_begin"), getattr(told, f"on_{what}_batch_end")
 
-        def left(step: int) -> int:
-            """How many steps there are until somebody wants to be told."""
-            return every - (past + step) % every if every else stepper.most
+        def is_due() -> bool:
+            """Whether somebody wants to be told of the steps that end or begin here."""
+            return every > 0 and (past + position.step) % every == 0
 
         try:
-            for rows in feed.pieces(position.seen, lambda step: min(left(step), stepper.most), position.step):
+            for rows in feed.pieces(position.seen, lambda step: _together(past + step, every, stepper), position.step):
                 position.logs = {}
-                if every and left(position.step) == every:
+                if is_due():
                     begin(position.step)
                 try:
                     found = stepper.run(rows, feed.data)
@@ -567,7 +564,7 @@ class Trainer:
                     position.step += stepper.finished
                 if custom:
                     position.logs = {name: _plain(column[-1]) for name, column in found.items()}
-                if every and left(position.step) == every:
+                if is_due():
                     stepper.follow()
                     end(position.step - 1, position.logs if custom else self._results())
                     if self.stop_training and what == "train":
@@ -590,6 +587,11 @@ class Trainer:
         logs = self._epoch("test", steps, feed, told, Position([]))
         told.on_test_end(logs)
         return logs
+
+
+def _together(done: int, every: int, stepper: Stepper) -> int:
+    """How many steps may run at once after ``done``, where somebody wants to be told after ``every`` (0: nobody)."""
+    return min(every - done % every, stepper.most) if every else stepper.most
 
 
 def _answer(logs: dict[str, Any], by_name: bool) -> Any:
